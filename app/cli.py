@@ -1,0 +1,165 @@
+"""`carepath ...`: everything that is done from a terminal."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from app.core.settings import Settings, SettingsInvalid, load_settings, unknown_variables
+
+_T = TypeVar("_T")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Carepath: condition pages and consultations of a specialist hospital.
+
+    Settings are environment variables that begin with CAREPATH_; README.md lists them. The database is the file
+    carepath.db in this folder unless CAREPATH_DATABASE_URL names another.
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on. [default: CAREPATH_HOST or 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on. [default: CAREPATH_PORT or 8000]")
+def serve(host: str | None, port: int | None) -> None:
+    """Serve the API.
+
+    In development the database is made, migrated and seeded first, and a key ring is made where there is none. In
+    production all of that must be there.
+    """
+    from app import server  # noqa: PLC0415 - the other commands need not wait for it
+
+    settings = _settings()
+    for name in unknown_variables():
+        click.echo(f"carepath: {name} is not a setting (see README.md)", err=True)
+    _or_stop(lambda: server.run(settings, host=host or settings.host, port=settings.port if port is None else port))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest migration."""
+    from app.core import migrations  # noqa: PLC0415
+
+    settings = _settings()
+    changed = _or_stop(lambda: migrations.upgrade(settings))
+    click.echo("The database was migrated." if changed else "The database is at the newest migration.")
+
+
+@main.command()
+@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+def seed(path: Path | None) -> None:
+    """Publish the pages of PATH: a folder of YAML files, or one file.
+
+    Without PATH, the pages that Carepath comes with. What did not change since it was last seeded is left alone; what
+    an editor has published since is never overwritten.
+    """
+    from app import server  # noqa: PLC0415
+
+    settings = _settings()
+    done = _or_stop(lambda: server.seed(settings, path))
+    for slug in done.published:
+        click.echo(f"published {slug}")
+    click.echo(f"{len(done.published)} published, {len(done.unchanged)} unchanged.")
+
+
+@main.group()
+def keys() -> None:
+    """API keys."""
+
+
+@keys.command("create")
+@click.option("--name", required=True, help="Whose key it is; each key has a name of its own.")
+@click.option(
+    "--scope",
+    "scopes",
+    required=True,
+    multiple=True,
+    type=click.Choice(["slots:write", "bookings:read", "bookings:write"]),
+    help="What the key may do; repeat the option for several.",
+)
+def create_key(name: str, scopes: tuple[str, ...]) -> None:
+    """Make an API key and print it, once.
+
+    The key alone goes to standard output. Only its hash is kept.
+    """
+    from app.access import callers  # noqa: PLC0415
+    from app.core import clock  # noqa: PLC0415
+
+    settings = _settings()
+
+    async def create(session: Any) -> str:
+        return await callers.create_key(
+            session,
+            name=name,
+            scopes=[callers.Scope(scope) for scope in scopes],
+            is_live=settings.is_production,
+            at=clock.now(),
+        )
+
+    token = _or_stop(lambda: _write(settings, create))
+    click.echo("Keep this key: it is shown once. Send it as `Authorization: Bearer <key>`.", err=True)
+    click.echo(token)
+
+
+@main.command("openapi")
+@click.option("--check", is_flag=True, help="Compare openapi/openapi.json with the app instead of printing.")
+def describe(*, check: bool) -> None:
+    """Print the API's description (OpenAPI 3.1)."""
+    from app.main import create_app  # noqa: PLC0415
+
+    content = create_app(Settings.model_construct()).state.openapi_bytes().decode()
+    if not check:
+        click.echo(content, nl=False)
+        return
+    committed = Path(__file__).parents[1] / "openapi" / "openapi.json"
+    if not committed.is_file() or committed.read_text() != content:
+        _stop(f"{committed} differs from what the app makes: run `carepath openapi > openapi/openapi.json`")
+    click.echo("openapi/openapi.json is what the app makes.")
+
+
+@main.command()
+def doctor() -> None:
+    """Examine the database: library, migrations, guards. Ends with an error status when something is wrong."""
+    from app.doctor import examine  # noqa: PLC0415
+
+    settings = _settings()
+    findings = _or_stop(lambda: asyncio.run(examine(settings)))
+    for finding in findings:
+        click.echo(f"{'ok   ' if finding.is_well else 'WRONG'} {finding.subject}: {finding.detail}")
+    if not all(finding.is_well for finding in findings):
+        raise SystemExit(1)
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsInvalid as error:
+        _stop(error.args[0])
+    raise AssertionError
+
+
+def _write(settings: Settings, work: Callable[[Any], Awaitable[_T]]) -> _T:
+    """Run this in one transaction on a database that is at the newest migration."""
+    from app import server  # noqa: PLC0415
+
+    return asyncio.run(server.write(settings, work))
+
+
+def _or_stop(work: Callable[[], _T]) -> _T:
+    """Run this; what a person can mend ends in one line without a trace."""
+    from app import server  # noqa: PLC0415
+
+    try:
+        return work()
+    except server.MENDABLE as error:
+        _stop(server.explain(error))
+    raise AssertionError
+
+
+def _stop(reason: str) -> None:
+    click.echo(f"carepath: {reason}", err=True)
+    sys.exit(1)

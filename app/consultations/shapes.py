@@ -1,0 +1,192 @@
+"""What is sent and read about consultations."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from app.consultations.tables import MAX_SEATS, SlotMode, SlotStatus
+from app.core.shapes import Instant, Line, Named, RequestShape, ResponseShape, Slug, Text, TimeZone
+
+_STARTS, _ENDS = "2027-01-12T09:00:00Z", "2027-01-12T09:30:00Z"
+_SLOT_ID = "01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        # The library's own sentence repeats parts of the address.
+        raise PydanticCustomError("email", "is not an e-mail address") from None
+
+
+Name = Annotated[Line, StringConstraints(max_length=200)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254),
+    AfterValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
+]
+Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
+
+
+class ClinicianCreate(RequestShape):
+    """A clinician to be known."""
+
+    slug: Slug = Field(description="Stable name in URLs.", examples=["dr-rivera"])
+    name: Name = Field(description="Name for people.", examples=["Dr. Rivera"])
+
+
+class ClinicianPublic(Named):
+    """Somebody whom patients consult."""
+
+    slug: Slug = Field(description="Stable name in URLs.", examples=["dr-rivera"])
+    name: str = Field(description="Name for people.", examples=["Dr. Rivera"])
+
+
+class LocationCreate(RequestShape):
+    """A location to be known."""
+
+    slug: Slug = Field(description="Stable name in URLs.", examples=["main-building"])
+    name: Name = Field(description="Name for people.", examples=["Main Building"])
+    time_zone: TimeZone = Field(description="IANA time zone.", examples=["Europe/Berlin"])
+
+
+class LocationPublic(Named):
+    """A place where consultations happen."""
+
+    slug: Slug = Field(description="Stable name in URLs.", examples=["main-building"])
+    name: str = Field(description="Name for people.", examples=["Main Building"])
+    time_zone: str = Field(description="IANA time zone.", examples=["Europe/Berlin"])
+
+
+class ConsultationSlotCreate(RequestShape):
+    """A span of time to be offered."""
+
+    starts_at: Instant = Field(
+        description="Begin, with an offset; the offset need not be the zone's.", examples=[_STARTS]
+    )
+    ends_at: Instant = Field(description="End, later than `starts_at`.", examples=[_ENDS])
+    time_zone: TimeZone | None = Field(
+        default=None,
+        description="IANA zone that patients read the time in. Absent: the location's. With both, they must agree.",
+        examples=["Europe/Berlin"],
+    )
+    mode: SlotMode = Field(description="How patient and clinician meet.", examples=["video"])
+    capacity: int = Field(ge=1, le=MAX_SEATS, strict=True, description="Number of seats.", examples=[1])
+    clinician: Slug | None = Field(default=None, description="Slug of the clinician.", examples=[None])
+    location: Slug | None = Field(default=None, description="Slug of the location.", examples=[None])
+    category: Slug | None = Field(
+        default=None, description="Offer it for this category only. Not together with `condition`.", examples=[None]
+    )
+    condition: Slug | None = Field(
+        default=None,
+        description="Offer it for this condition only. With neither, it is offered for anything.",
+        examples=["acute-lymphoblastic-leukemia"],
+    )
+    external_id: Annotated[Line, StringConstraints(max_length=100)] | None = Field(
+        default=None, description="Your own name for the slot, unique in the hospital.", examples=[None]
+    )
+
+    @field_validator("ends_at")
+    @classmethod
+    def _after_start(cls, ends_at: datetime, info: ValidationInfo) -> datetime:
+        if "starts_at" in info.data and ends_at <= info.data["starts_at"]:
+            raise PydanticCustomError("end_before_start", "must be later than starts_at")
+        return ends_at
+
+    @field_validator("condition")
+    @classmethod
+    def _one_topic(cls, condition: str | None, info: ValidationInfo) -> str | None:
+        if condition is not None and info.data.get("category") is not None:
+            raise PydanticCustomError("one_topic", "cannot stand together with category")
+        return condition
+
+
+class ConsultationSlotPublic(ResponseShape):
+    """A posted span of time."""
+
+    id: UUID = Field(description="The slot's id.", examples=[_SLOT_ID])
+    starts_at: datetime = Field(description="Begin, UTC.", examples=[_STARTS])
+    ends_at: datetime = Field(description="End, UTC.", examples=[_ENDS])
+    time_zone: str = Field(description="IANA zone to show the time in.", examples=["Europe/Berlin"])
+    mode: SlotMode = Field(description="How patient and clinician meet.", examples=["video"])
+    capacity: int = Field(description="Number of seats.", examples=[1])
+    seats_free: int = Field(description="Seats that can be booked now.", examples=[1])
+    status: SlotStatus = Field(description="Whether it takes bookings.", examples=["open"])
+    version: int = Field(description="Rises with what admins change, not with bookings.", examples=[1])
+    clinician: Named | MISSING = Field(default=MISSING, description="Who is consulted.")
+    location: Named | MISSING = Field(default=MISSING, description="Where.")
+    category: Named | MISSING = Field(default=MISSING, description="Offered for this category only.")
+    condition: Named | MISSING = Field(default=MISSING, description="Offered for this condition only.")
+
+
+class PatientCreate(RequestShape):
+    """The patient, with at least one way to be reached."""
+
+    name: Name = Field(description="Name, up to 200 characters.", examples=["Sam Sample"])
+    email: Email | None = Field(default=None, description="E-mail address.", examples=["sam.sample@example.com"])
+    phone: Phone | None = Field(default=None, description="Phone number (E.164).", examples=["+4930901820"])
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.email is None and self.phone is None:
+            raise PydanticCustomError("contact_missing", "needs an email or a phone")
+        return self
+
+
+class ConsentCreate(RequestShape):
+    """What the patient agreed to."""
+
+    text_version: Annotated[Line, StringConstraints(max_length=50)] = Field(
+        description="Version of the text that was shown.", examples=["2026-11"]
+    )
+
+
+class ConsultationBookingCreate(RequestShape):
+    """A seat to be booked for a patient."""
+
+    slot_id: UUID = Field(description="The slot.", examples=[_SLOT_ID])
+    condition: Slug | None = Field(
+        default=None,
+        description="What the consultation is about. Absent: the slot's condition.",
+        examples=["acute-lymphoblastic-leukemia"],
+    )
+    patient: PatientCreate = Field(description="Who comes.")
+    reason: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
+        default=None, description="In the patient's words, up to 2,000 characters.", examples=["Second opinion."]
+    )
+    consent: ConsentCreate = Field(description="What the patient agreed to.")
+
+    @field_validator("slot_id", mode="before")
+    @classmethod
+    def _id_as_text(cls, value: Any) -> Any:
+        if isinstance(value, str) and len(value) != len(_SLOT_ID):
+            raise PydanticCustomError("uuid_parsing", "is not a UUID")
+        return value
+
+
+class PatientPublic(ResponseShape):
+    """The patient."""
+
+    name: str = Field(description="Name.", examples=["Sam Sample"])
+    email: str | MISSING = Field(default=MISSING, description="E-mail address.", examples=["sam.sample@example.com"])
+    phone: str | MISSING = Field(default=MISSING, description="Phone number (E.164).", examples=["+4930901820"])
+
+
+class PatientNamePublic(ResponseShape):
+    """The patient's name."""
+
+    name: str = Field(description="Name.", examples=["Sam Sample"])

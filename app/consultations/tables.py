@@ -1,0 +1,149 @@
+"""Tables of time, and who gets it. The guards that a table cannot say stand in the migrations as triggers."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from app.core import db  # noqa: F401 - names constraints before the first table is made
+from app.core.ids import new_id
+
+MAX_SEATS = 50
+# Written out, not bound: SQLite uses a partial index only for the very words of its predicate.
+LIVE = text("state IN ('held', 'booked')")
+
+
+class SlotMode(StrEnum):
+    """How patient and clinician meet."""
+
+    IN_PERSON = "in_person"
+    VIDEO = "video"
+    PHONE = "phone"
+
+
+class SlotStatus(StrEnum):
+    """Whether a slot takes bookings (FHIR Slot.status: free, busy, busy-unavailable)."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class BookingState(StrEnum):
+    """Where a booking is in its life (FHIR Appointment.status: pending, booked, fulfilled, noshow, cancelled)."""
+
+    HELD = "held"
+    BOOKED = "booked"
+    FULFILLED = "fulfilled"
+    NO_SHOW = "no_show"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Clinician(SQLModel, table=True):
+    """One row is somebody whom patients consult."""
+
+    __tablename__ = "clinicians"
+    __table_args__ = (UniqueConstraint("slug"),)
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    slug: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+
+
+class Location(SQLModel, table=True):
+    """One row is a place where consultations happen, with its time zone."""
+
+    __tablename__ = "locations"
+    __table_args__ = (UniqueConstraint("slug"),)
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    slug: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    time_zone: str = Field(sa_type=Text)
+
+
+class ConsultationSlot(SQLModel, table=True):
+    """One row is a posted span of time with a number of seats."""
+
+    __tablename__ = "consultation_slots"
+    __table_args__ = (
+        UniqueConstraint("external_id"),
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        CheckConstraint(f"capacity BETWEEN 1 AND {MAX_SEATS}", name="capacity"),
+        CheckConstraint("mode IN ('in_person', 'video', 'phone')", name="mode"),
+        CheckConstraint("status IN ('open', 'closed', 'cancelled')", name="status"),
+        CheckConstraint("condition_id IS NULL OR category_id IS NULL", name="one_topic"),
+        Index("ix_consultation_slots_starts_at", "starts_at", "id"),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str = Field(sa_type=Text)
+    mode: SlotMode = Field(sa_type=Text)
+    capacity: int
+    clinician_id: UUID | None = Field(default=None, foreign_key="clinicians.id", index=True)
+    location_id: UUID | None = Field(default=None, foreign_key="locations.id", index=True)
+    condition_id: UUID | None = Field(default=None, foreign_key="conditions.id", index=True)
+    category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
+    external_id: str | None = Field(default=None, sa_type=Text)
+    status: SlotStatus = Field(default=SlotStatus.OPEN, sa_type=Text)
+    # Rises with what admins change, not with bookings.
+    version: int = 1
+    created_at: datetime
+
+
+class ConsultationBooking(SQLModel, table=True):
+    """One row is a claim on one seat of a slot. Who claims it stands in `patient_details` only."""
+
+    __tablename__ = "consultation_bookings"
+    __table_args__ = (
+        UniqueConstraint("reference"),
+        CheckConstraint("state IN ('held', 'booked', 'fulfilled', 'no_show', 'cancelled', 'expired')", name="state"),
+        CheckConstraint("(state = 'held') = (hold_expires_at IS NOT NULL)", name="hold_expires"),
+        CheckConstraint("version >= 1", name="version"),
+        # The promise: one seat of one slot has at most one live booking.
+        Index(
+            "uq_consultation_bookings_seat_live",
+            "slot_id",
+            "seat",
+            unique=True,
+            sqlite_where=LIVE,
+            postgresql_where=LIVE,
+        ),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    slot_id: UUID = Field(foreign_key="consultation_slots.id", index=True)
+    seat: int
+    reference: str = Field(sa_type=Text)
+    # SHA-256 of the token that proves whose booking it is.
+    secret_hash: bytes
+    condition_id: UUID | None = Field(default=None, foreign_key="conditions.id", index=True)
+    state: BookingState = Field(sa_type=Text)
+    hold_expires_at: datetime | None = None
+    consent_text_version: str = Field(sa_type=Text)
+    version: int = 1
+    created_at: datetime
+
+
+class PatientDetail(SQLModel, table=True):
+    """One row is what a patient told for one booking, sealed. The only place with patient data."""
+
+    __tablename__ = "patient_details"
+    booking_id: UUID = Field(primary_key=True, foreign_key="consultation_bookings.id", ondelete="CASCADE")
+    key_id: str = Field(sa_type=Text, index=True)
+    wrapped_key: bytes
+    nonce: bytes
+    ciphertext: bytes
+
+
+class BookingEvent(SQLModel, table=True):
+    """One row is one step in a booking's life. Append-only."""
+
+    __tablename__ = "booking_events"
+    booking_id: UUID = Field(primary_key=True, foreign_key="consultation_bookings.id")
+    version: int = Field(primary_key=True)
+    from_state: BookingState | None = Field(default=None, sa_type=Text)
+    to_state: BookingState = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    at: datetime

@@ -1,0 +1,1 @@
+"""What the hospital publishes: categories, conditions, treatment options."""

@@ -1,0 +1,34 @@
+"""What publishing and reading content can be refused for."""
+
+from app.core.errors import Refusal
+
+
+class ConditionNotFound(Refusal):
+    """No condition is published under this slug."""
+
+    status = 404
+
+
+class CategoryNotFound(Refusal):
+    """There is no category with this slug."""
+
+    status = 404
+
+
+class TreatmentOptionNotFound(Refusal):
+    """No published page offers a treatment with this slug."""
+
+    status = 404
+
+
+class CategoryNamedDifferently(Refusal):
+    """The document calls its category by another name than the one that is published."""
+
+    status = 409
+
+
+class RevisionImmutable(Refusal):
+    """A published revision never changes."""
+
+    status = 409
+    constraints = ("ck_condition_revisions_immutable",)

@@ -1,0 +1,90 @@
+"""Published pages in memory, as finished bytes: what a reader gets without asking the database.
+
+Each process remembers what it has served. It learns that something was published from the one-row version, which it
+looks at twice a second: whatever another process published is seen within a second.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import select
+
+from app.content import conditions
+from app.content.tables import ContentVersion
+from app.core import logs
+from app.core.db import Database, DatabaseBusy
+from app.core.etags import etag
+
+LOOK_EVERY: Final = 0.5  # seconds
+REMEMBERED: Final = 1_000  # pages
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedPage:
+    """One page, ready to be sent."""
+
+    body: bytes
+    etag: str
+    locale: str
+
+
+class PublishedPages:
+    """The pages that one process remembers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pages: OrderedDict[str, FinishedPage] = OrderedDict()
+        self._version = 0
+
+    async def page(self, slug: str) -> FinishedPage:
+        """The page of a condition; raises ConditionNotFound."""
+        page = self._pages.get(slug)
+        if page is None:
+            return await self._load(slug)
+        self._pages.move_to_end(slug)
+        return page
+
+    @asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        """Look for what others publish, as long as the block runs."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _load(self, slug: str) -> FinishedPage:
+        async with self._database.read() as session:
+            # Version and page come from one snapshot: a publish meanwhile makes the version newer, not the page.
+            version = (await session.exec(select(ContentVersion.number))).one()
+            shown = await conditions.get_published(session, slug)
+        body = shown.model_dump_json().encode()
+        page = FinishedPage(body, etag(shown.revision, body), shown.locale)
+        self._learn(version)
+        if version == self._version:
+            self._pages[slug] = page
+            if len(self._pages) > REMEMBERED:
+                self._pages.popitem(last=False)
+        return page
+
+    def _learn(self, version: int) -> None:
+        if version > self._version:
+            self._version = version
+            self._pages.clear()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                async with self._database.read() as session:
+                    self._learn((await session.exec(select(ContentVersion.number))).one())
+            except (SQLAlchemyError, DatabaseBusy) as error:
+                # Rather an answer from the database, or none, than a page that may be out of date.
+                self._pages.clear()
+                logs.failure("content_version_unknown", error)

@@ -1,0 +1,59 @@
+"""Seeding: files become published pages, through the same door as an editor's words, and never over them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.content import publishing
+from app.content.document import ConditionDocument
+from app.content.errors import CategoryNamedDifferently
+from app.content.seed_files import SeedInvalid
+from app.content.tables import Condition, ConditionRevision, RevisionSource
+
+SEED = "seed"
+
+
+class SeedOutdated(Exception):
+    """An editor has published since the file was last seeded; seeding it would undo that. The text names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What seeding did."""
+
+    published: list[str]
+    unchanged: list[str]
+
+
+async def plant(session: AsyncSession, documents: Iterable[tuple[Path, ConditionDocument]]) -> Seeded:
+    """Publish what changed since it was last seeded. Raises SeedOutdated, SeedInvalid: then nothing was changed."""
+    done = Seeded([], [])
+    for file, document in documents:
+        if await _is_known(session, file, document):
+            done.unchanged.append(document.slug)
+            continue
+        try:
+            await publishing.publish(session, document, source=RevisionSource.SEED, by=SEED)
+        except CategoryNamedDifferently as error:
+            raise SeedInvalid(f"{file}: category.name: {error.detail()}") from None
+        done.published.append(document.slug)
+    return done
+
+
+async def _is_known(session: AsyncSession, file: Path, document: ConditionDocument) -> bool:
+    query = (
+        select(ConditionRevision.source, ConditionRevision.digest)
+        .join(Condition, col(Condition.id) == ConditionRevision.condition_id)
+        .where(Condition.slug == document.slug, ConditionRevision.locale == document.locale)
+        .order_by(col(ConditionRevision.number).desc())
+    )
+    revisions = (await session.exec(query)).all()
+    last_seeded = next((digest for source, digest in revisions if source == RevisionSource.SEED), None)
+    if last_seeded == document.digest():
+        return True
+    if revisions and revisions[0][0] != RevisionSource.SEED:
+        raise SeedOutdated(f"{file}: an editor has published {document.slug} since it was last seeded; change it there")
+    return False

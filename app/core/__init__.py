@@ -1,0 +1,1 @@
+"""No business: settings, databases, errors, problems, caching, paging, clock, logs."""

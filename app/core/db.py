@@ -1,0 +1,216 @@
+"""Two databases, one code: engines, sessions and what their errors mean.
+
+Every process has an engine that only reads and one that writes. A read sees one snapshot. A write is one transaction,
+committed by `Database.write` and by nothing else.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+try:
+    import pysqlite3  # type: ignore[import-untyped,unused-ignore]
+except ImportError:  # no wheel for this platform: the standard library's SQLite has to do
+    pass
+else:
+    # Before aiosqlite is imported, which is when the first engine is made.
+    sys.modules["sqlite3"] = pysqlite3
+
+from app.core.locks import FileLock, LockTimeout
+from app.core.settings import Settings
+
+SQLModel.metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+# How long a request waits for a connection or for its turn to write, in seconds.
+PATIENCE = 10.0
+
+_SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+    "trusted_schema=OFF",
+)
+_POSTGRES_OPTIONS = (
+    "-c statement_timeout=3000",
+    "-c lock_timeout=2000",
+    "-c idle_in_transaction_session_timeout=10000",
+    "-c default_transaction_isolation=read\\ committed",
+    "-c timezone=UTC",
+)
+
+
+class DatabaseBusy(Exception):
+    """No connection, or no turn to write, within PATIENCE."""
+
+
+class Database:
+    """The engines of one process. Make it in the event loop that uses it, and `close` it there."""
+
+    def __init__(self, settings: Settings) -> None:
+        path = settings.sqlite_path
+        if path is not None:
+            self.writer: FileLock | None = FileLock(path.with_name(path.name + ".lock"))
+            self.reading = _sqlite_engine(str(path), "BEGIN", pool_size=4, pragmas=("query_only=ON",))
+            self.writing = _sqlite_engine(str(path), "BEGIN IMMEDIATE", pool_size=1)
+        else:
+            size = settings.database_pool_size
+            self.writer = None
+            self.reading = _postgres_engine(settings.database_url, size, "-c default_transaction_read_only=on")
+            self.reading = self.reading.execution_options(isolation_level="REPEATABLE READ")
+            self.writing = _postgres_engine(settings.database_url, size)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one snapshot and cannot write."""
+        try:
+            async with AsyncSession(self.reading, expire_on_commit=False) as session:
+                yield session
+        except PoolTimeout:
+            raise DatabaseBusy from None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        The commit lies inside `begin()`: when a deferred key fails at COMMIT, SQLite leaves the transaction open, and
+        only `begin()` rolls that back before the connection returns to the pool.
+        """
+        try:
+            async with (
+                self.writer or nullcontext(),
+                AsyncSession(self.writing, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
+        except (PoolTimeout, LockTimeout):
+            raise DatabaseBusy from None
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await asyncio.gather(self.reading.dispose(), self.writing.dispose())
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _sqlite_engine(path: str, begin: str, *, pool_size: int, pragmas: tuple[str, ...] = ()) -> AsyncEngine:
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=path),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=PATIENCE,
+        hide_parameters=True,
+        # Transactions are begun below, not by the driver.
+        connect_args={"isolation_level": None},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (*_SQLITE_PRAGMAS, *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_transaction(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgres_engine(url: str, size: int, *options: str) -> AsyncEngine:
+    async def connect() -> psycopg.AsyncConnection[Any]:
+        # The address goes to libpq as it was written: it may name several hosts and target_session_attrs.
+        return await psycopg.AsyncConnection.connect(
+            url,
+            options=" ".join((*_POSTGRES_OPTIONS, *options)),
+            connect_timeout=5,
+            keepalives_idle=30,
+            application_name="carepath",
+        )
+
+    return create_async_engine(
+        "postgresql+psycopg://",
+        async_creator=connect,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=PATIENCE,
+        hide_parameters=True,
+    )
+
+
+async def rows(session: AsyncSession, query: Executable) -> Sequence[Any]:
+    """All rows of a query that names more columns than SQLModel's `exec` has types for."""
+    found: Sequence[Any] = (await session.exec(query)).all()  # type: ignore[call-overload]
+    return found
+
+
+def sqlite_library() -> str:
+    """The version of the SQLite library in use."""
+    import sqlite3  # noqa: PLC0415 - after the replacement above
+
+    return sqlite3.sqlite_version
+
+
+def is_safe(version: str) -> bool:
+    """Whether this SQLite is free of the WAL-reset corruption: 3.7.0 to 3.51.2, mended in 3.44.6 and 3.50.7 too.
+
+    Source: sqlite.org/wal.html, "The WAL-Reset Bug".
+    """
+    number = tuple(int(part) for part in version.split("."))
+    mended = (3, 44, 6) <= number < (3, 45) or (3, 50, 7) <= number < (3, 51)
+    return number < (3, 7) or number >= (3, 51, 3) or mended
+
+
+def constraint_of(error: IntegrityError) -> str | None:
+    """The name of the violated constraint. Never the error's text, which carries values on PostgreSQL.
+
+    SQLite names checks and our triggers, but tells columns for unique ones and nothing for foreign keys.
+    """
+    if isinstance(error.orig, psycopg.Error):
+        return error.orig.diag.constraint_name
+    kind, _, subject = str(error.orig.args[0] if error.orig else "").partition(" constraint failed: ")
+    if kind == "UNIQUE":
+        return _unique_names(SQLModel.metadata).get(subject)
+    return subject or kind.removesuffix(" constraint failed")
+
+
+def _unique_names(metadata: MetaData) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for table in metadata.tables.values():
+        uniques = (UniqueConstraint, PrimaryKeyConstraint)
+        for unique in (
+            *(constraint for constraint in table.constraints if isinstance(constraint, uniques)),
+            *(index for index in table.indexes if index.unique),
+        ):
+            columns = ", ".join(f"{table.name}.{column.name}" for column in unique.columns)
+            names[columns] = str(unique.name)
+    return names
+
+
+def is_temporary(error: DBAPIError) -> bool:
+    """Whether the same request may succeed a moment later: a time-out, a deadlock, a lost connection, a full disk."""
+    if error.connection_invalidated:
+        return True
+    if isinstance(error.orig, psycopg.Error):
+        # Class 08 connection, 40 rollback, 53 resources, 55P03 lock, 57 operator intervention and time-outs.
+        state = error.orig.sqlstate
+        return state is None or state[:2] in ("08", "40", "53", "57") or state == "55P03"
+    name = getattr(error.orig, "sqlite_errorname", "") or ""
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"))

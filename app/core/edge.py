@@ -1,0 +1,122 @@
+"""The edge of the application: what every request meets before the framework does, as plain ASGI."""
+
+import asyncio
+import re
+import time
+from http import HTTPStatus
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import logs
+from app.core.errors import BodyTooLarge, InternalError, Refusal
+from app.core.ids import new_id
+from app.core.problems import render
+
+MAX_BODY_BYTES = 64 * 1024
+_SAFE_REQUEST_ID = re.compile(rb"^[A-Za-z0-9_-]{8,64}$")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Edge:
+    """Gives each request an id, answers HEAD as GET without a body, and logs one line a request.
+
+    It also keeps answers to callers with a credential out of every cache, refuses bodies that say they are too large,
+    and turns what nobody caught into a problem, so that no server or framework prints an exception's text.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers)
+        # A copy: the server looks at its own to learn whether the answer has a body.
+        inner = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
+        if scope["method"] == "HEAD":
+            inner["method"] = "GET"
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": _headers(message, request_id, private=b"authorization" in headers)}
+            elif scope["method"] == "HEAD":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            length = headers.get(b"content-length", b"")
+            if length.isdigit() and int(length) > MAX_BODY_BYTES:
+                await _refuse(BodyTooLarge(), request_id, inner, receive, answer)
+            else:
+                await self.app(inner, receive, answer)
+        except Exception as error:  # noqa: BLE001 - the last one who can keep its text out of the server's log
+            logs.failure("unhandled", error, request_id=request_id)
+            if status:
+                raise ConnectionAbortedError from None
+            await _refuse(InternalError(), request_id, inner, receive, answer)
+        finally:
+            logs.event(
+                "request",
+                request_id=request_id,
+                method=scope["method"] if scope["method"] in HTTP_METHODS else "OTHER",
+                route=getattr(inner.get("route"), "path", "unmatched"),
+                status=status,
+                milliseconds=round((time.perf_counter() - began) * 1000, 2),
+            )
+
+
+HTTP_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"})
+
+
+class Finish:
+    """Lets a write that has begun come to its end, whatever happens to the request's own task.
+
+    A graceful shutdown or a time-out may cancel the task in the middle of a COMMIT, when nobody could say any more
+    whether the booking exists. `tasks` is what the lifespan waits for before it closes the engines.
+    """
+
+    def __init__(self, app: ASGIApp, tasks: set[asyncio.Task[None]]) -> None:
+        self.app = app
+        self.tasks = tasks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, unsafe methods in a task of their own."""
+        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS:
+            await self.app(scope, receive, send)
+            return
+        task: asyncio.Task[None] = asyncio.ensure_future(_call(self.app, scope, receive, send))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        await asyncio.shield(task)
+
+
+async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)
+
+
+async def _refuse(refusal: Refusal, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+    await render(refusal, request_id)(scope, receive, send)
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _SAFE_REQUEST_ID.match(given) else new_id().hex
+
+
+def _headers(message: Message, request_id: str, *, private: bool) -> list[tuple[bytes, bytes]]:
+    headers: list[tuple[bytes, Any]] = [
+        (name, value) for name, value in message["headers"] if not (private and name == b"cache-control")
+    ]
+    if private or (message["status"] >= HTTPStatus.BAD_REQUEST and all(n != b"cache-control" for n, _ in headers)):
+        headers.append((b"cache-control", b"no-store"))
+    headers.append((b"x-request-id", request_id.encode()))
+    headers.append((b"x-content-type-options", b"nosniff"))
+    return headers

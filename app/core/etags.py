@@ -1,0 +1,16 @@
+"""Entity tags (RFC 9110, section 8.8.3)."""
+
+import hashlib
+
+
+def etag(version: int, body: bytes) -> str:
+    """`"<version>-<digest of the representation>"`; the version is 0 for what has none, such as lists."""
+    return f'"{version}-{hashlib.sha256(body).hexdigest()[:20]}"'
+
+
+def matches(if_none_match: str | None, tag: str) -> bool:
+    """Whether a client that sent this `If-None-Match` has the representation already (weak comparison)."""
+    if if_none_match is None:
+        return False
+    sent = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+    return "*" in sent or tag in sent

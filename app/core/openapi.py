@@ -1,0 +1,97 @@
+"""The OpenAPI file: what FastAPI makes, completed so that it says all that the server does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from app.core.problems import MEDIA_TYPE, FieldProblem, Problem
+
+_REFS = "#/components/schemas/"
+_ETAG = {
+    "ETag": {
+        "description": 'Strong entity tag, `"<version>-<digest>"`: send it back as `If-None-Match`.',
+        "schema": {"type": "string"},
+        "example": '"1-5f2b7c93a44f6e8c1b7e"',
+    },
+    "Cache-Control": {"description": "How long the answer may be kept.", "schema": {"type": "string"}},
+}
+_NOT_MODIFIED = {"description": "You have it already: `If-None-Match` names the current ETag.", "headers": _ETAG}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the answer that you have.",
+    "schema": {"type": "string"},
+    "example": '"1-5f2b7c93a44f6e8c1b7e"',
+}
+_REPLAYED = {
+    "Idempotent-Replayed": {
+        "description": "`true` where an earlier attempt with this key did it.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The whole description."""
+    spec = get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version="3.1.0",
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+        servers=[{"url": "/"}],
+    )
+    schemas = spec["components"]["schemas"]
+    _, own = models_json_schema(
+        [(Problem, "serialization"), (FieldProblem, "serialization")], ref_template=_REFS + "{model}"
+    )
+    schemas.update(own["$defs"])
+    for method, operation in _operations(spec):
+        _complete(operation, schemas, is_read=method == "get" and not operation["operationId"].endswith("ness"))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return spec
+
+
+def _operations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in spec["paths"].values():
+        yield from path.items()
+
+
+def _complete(operation: dict[str, Any], schemas: dict[str, Any], *, is_read: bool) -> None:
+    if is_read:
+        operation["responses"]["200"].setdefault("headers", {}).update(_ETAG)
+        operation["responses"]["304"] = _NOT_MODIFIED
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+    for parameter in operation.get("parameters", []):
+        parameter["required"] = parameter["schema"].pop("x-required", parameter["required"])
+        examples = parameter["schema"].pop("examples", None)
+        if examples:
+            parameter["example"] = examples[0]
+    bodies = [operation["requestBody"]] if "requestBody" in operation else []
+    for answer in [*bodies, *operation["responses"].values()]:
+        for media_type, content in answer.get("content", {}).items():
+            if media_type != MEDIA_TYPE and "example" not in content and "examples" not in content:
+                content["example"] = _example(content["schema"], schemas)
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """An example put together from those of the fields."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "$ref" in schema:
+        return _example(schemas[schema["$ref"].removeprefix(_REFS)], schemas)
+    if schema.get("type") == "array":
+        return [_example(schema["items"], schemas)]
+    if "properties" in schema:
+        # A field whose example is null is one that the example does better without.
+        found = {name: _example(field, schemas) for name, field in schema["properties"].items()}
+        return {name: value for name, value in found.items() if value is not None}
+    return schema.get("default")

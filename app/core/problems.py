@@ -1,0 +1,181 @@
+"""Refusals over HTTP: RFC 9457 `application/problem+json`, in answers and in the OpenAPI file."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import MISSING, Field
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from starlette.exceptions import HTTPException
+
+from app.core import logs
+from app.core.db import DatabaseBusy, constraint_of, is_temporary
+from app.core.errors import (
+    BodyTooLarge,
+    FieldFault,
+    InternalError,
+    InvalidInput,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    Refusal,
+    Unavailable,
+    refusal_for,
+)
+from app.core.shapes import ResponseShape
+
+MEDIA_TYPE = "application/problem+json"
+_BY_STATUS: Mapping[int, type[Refusal]] = {
+    r.status: r for r in (MalformedRequest, NotFound, MethodNotAllowed, BodyTooLarge)
+}
+_EXAMPLE_REQUEST_ID = "01993b2e5f7c7d0c8a2b6f4e1d3c5a79"
+# Pydantic's own sentences for these carry characters of what was sent.
+_SENTENCES: Mapping[str, str] = {
+    "extra_forbidden": "is not a field of this request",
+    "json_invalid": "is not valid JSON",
+    "missing": "is required",
+    "uuid_parsing": "is not a UUID",
+    "value_error": "is not valid",
+}
+_FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,40}$")
+
+
+class FieldProblem(ResponseShape):
+    """One thing wrong with a request."""
+
+    detail: str = Field(description="What is wrong, for people.", examples=["must be later than starts_at"])
+    code: str = Field(description="Stable word for the rule.", examples=["end_before_start"])
+    pointer: str | MISSING = Field(
+        default=MISSING, description="JSON pointer into the body (RFC 6901).", examples=["/ends_at"]
+    )
+    parameter: str | MISSING = Field(
+        default=MISSING, description="Name of a path, query or header parameter.", examples=["limit"]
+    )
+
+
+class Problem(ResponseShape):
+    """A refusal (RFC 9457)."""
+
+    type: str = Field(description="Stable address of the problem's page, relative to this API.")
+    title: str = Field(description="Short name of the problem.")
+    status: int = Field(description="HTTP status.")
+    detail: str = Field(description="What happened, for people.")
+    code: str = Field(description="Stable name of the problem, for programs.")
+    request_id: str = Field(description="Quote it when you report the problem.")
+    errors: list[FieldProblem] | MISSING = Field(default=MISSING, description="Each thing wrong with the request.")
+
+
+def render(refusal: Refusal, request_id: str) -> Response:
+    """The answer that a refusal becomes."""
+    body: dict[str, Any] = {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": refusal.detail(),
+        "code": refusal.code,
+        "request_id": request_id,
+        **refusal.extra,
+    }
+    if refusal.faults:
+        body["errors"] = [_as_dict(fault) for fault in refusal.faults]
+    headers = {"Cache-Control": "no-store"}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    if refusal.status == 401:  # noqa: PLR2004
+        headers["WWW-Authenticate"] = "Bearer"
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(content, refusal.status, headers, media_type=MEDIA_TYPE)
+
+
+def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI file says of these refusals: one entry a status, one example a refusal."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for refusal in refusals:
+        entry = found.setdefault(refusal.status, {"description": "", "content": {MEDIA_TYPE: {"examples": {}}}})
+        entry["description"] = f"{entry['description']} {refusal.detail()}".strip()
+        entry["content"][MEDIA_TYPE]["examples"][refusal.code] = {"summary": refusal.title, "value": _example(refusal)}
+        schema: dict[str, Any] = {"$ref": "#/components/schemas/Problem"}
+        if refusal.members:
+            added = {"type": "object", "properties": dict(refusal.members)}
+            schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, added]}
+        previous = entry["content"][MEDIA_TYPE].get("schema")
+        if previous is None or refusal.members:
+            entry["content"][MEDIA_TYPE]["schema"] = schema
+        if refusal.status == 429:  # noqa: PLR2004
+            entry["headers"] = {
+                "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
+            }
+    return found
+
+
+def install(app: FastAPI) -> None:
+    """Make every refusal, the framework's and the database's own included, a problem."""
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        refusal = _as_refusal(error)
+        if refusal.status >= 500:  # noqa: PLR2004
+            logs.failure("refused", error, request_id=request.state.request_id, code=refusal.code)
+        answer = render(refusal, request.state.request_id)
+        if isinstance(error, HTTPException) and error.headers:
+            answer.headers.update(error.headers)
+        return answer
+
+    for kind in (Refusal, RequestValidationError, HTTPException, DBAPIError, DatabaseBusy):
+        app.add_exception_handler(kind, refuse)
+
+
+def _as_refusal(error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, RequestValidationError):
+        return InvalidInput(*(_fault(fault) for fault in error.errors()))
+    if isinstance(error, HTTPException):
+        return _BY_STATUS.get(error.status_code, InternalError)()
+    if isinstance(error, IntegrityError):
+        constraint = constraint_of(error)
+        refusal = refusal_for(constraint)
+        if refusal is None:
+            logs.failure("constraint", constraint=constraint)
+        return (refusal or InternalError)()
+    if isinstance(error, DatabaseBusy) or (isinstance(error, DBAPIError) and is_temporary(error)):
+        return Unavailable()
+    return InternalError()
+
+
+def _fault(fault: Mapping[str, Any]) -> FieldFault:
+    place, *path = fault["loc"]
+    code = str(fault["type"])
+    detail = _SENTENCES.get(code, str(fault["msg"]))
+    if code == "json_invalid":
+        return FieldFault(detail, code, pointer="")
+    if code == "extra_forbidden" and not _FIELD_NAME.match(str(path[-1])):
+        # A client that sends a text where a name belongs must not get the text back.
+        path.pop()
+    if place == "body":
+        return FieldFault(detail, code, pointer="".join(f"/{step}" for step in path))
+    return FieldFault(detail, code, parameter=str(path[-1]) if path else str(place))
+
+
+def _as_dict(fault: FieldFault) -> dict[str, str]:
+    place = {"parameter": fault.parameter} if fault.parameter is not None else {"pointer": fault.pointer or ""}
+    return {"detail": fault.detail, "code": fault.code, **place}
+
+
+def _example(refusal: type[Refusal]) -> dict[str, Any]:
+    example: dict[str, Any] = {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": refusal.detail(),
+        "code": refusal.code,
+        "request_id": _EXAMPLE_REQUEST_ID,
+    }
+    example |= {name: schema["examples"][0] for name, schema in refusal.members.items()}
+    if refusal is InvalidInput:
+        example["errors"] = [
+            {"detail": "must be later than starts_at", "code": "end_before_start", "pointer": "/ends_at"}
+        ]
+    return example

@@ -1,0 +1,121 @@
+"""The schema as it really is: migrations, and whether every guard still stands.
+
+Alembic does not see a CHECK, an EXCLUDE or a trigger that is gone. So the names in the live catalogue are compared
+with those that the tables declare and with the guards that the migrations add.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, ForeignKeyConstraint, inspect, text
+from sqlmodel import SQLModel
+
+# Guards that no table can declare, by the databases that have them under this name. A PostgreSQL trigger serves
+# several events, a SQLite trigger one.
+_BOTH: Final = frozenset(
+    {
+        "ck_audit_entries_append_only",
+        "ck_booking_events_append_only",
+        "ck_condition_revisions_immutable",
+        "ck_consultation_bookings_new",
+        "ck_consultation_bookings_seat",
+        "ck_consultation_bookings_slot_open",
+        "ck_consultation_bookings_transition",
+        "ck_consultation_slots_seats_in_use",
+        "ck_consultation_slots_transition",
+        "ex_consultation_slots_clinician_overlap",
+    }
+)
+GUARDS: Final = {
+    "postgresql": _BOTH,
+    "sqlite": _BOTH
+    | {
+        "ck_audit_entries_append_only_delete",
+        "ck_booking_events_append_only_delete",
+        "ck_condition_revisions_immutable_delete",
+        "ck_consultation_bookings_seat_update",
+        "ck_consultation_bookings_slot_open_update",
+        "ex_consultation_slots_clinician_overlap_update",
+    },
+}
+
+
+def folder(name: str) -> Path:
+    """`migrations` or `seed`: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def head() -> str:
+    """The newest migration. They are named by date, so the last one by name is the newest."""
+    newest = max((folder("migrations") / "versions").glob("2*.py"))
+    return newest.stem
+
+
+def current(connection: Connection) -> str | None:
+    """The migration that the database is at; None when it has none of ours."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def pending_migrations(connection: Connection) -> bool:
+    """Whether the database is not at the newest migration."""
+    return current(connection) != head()
+
+
+def missing_guards(connection: Connection) -> list[str]:
+    """Names of constraints, indexes and triggers that should be there and are not, or are switched off."""
+    return sorted(expected_names(connection.dialect.name) - live_names(connection))
+
+
+def expected_names(dialect: str) -> frozenset[str]:
+    """Every name that the tables and the guards have on this database."""
+    names = set(GUARDS[dialect])
+    for table in SQLModel.metadata.tables.values():
+        names |= {str(index.name) for index in table.indexes}
+        # SQLite keeps the names of what the CREATE TABLE names, foreign keys included.
+        names |= {
+            f"{constraint.name} DEFERRED" if _is_deferred(constraint) else str(constraint.name)
+            for constraint in table.constraints
+        }
+    return frozenset(names)
+
+
+def live_names(connection: Connection) -> frozenset[str]:
+    """Every name that the database really has, of what is valid and switched on."""
+    if connection.dialect.name == "sqlite":
+        return _live_in_sqlite(connection)
+    query = text(
+        """
+        SELECT conname || CASE WHEN condeferred THEN ' DEFERRED' ELSE '' END FROM pg_constraint
+        WHERE connamespace = current_schema()::regnamespace AND convalidated
+        UNION SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE relnamespace = current_schema()::regnamespace AND indisvalid
+        UNION SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE relnamespace = current_schema()::regnamespace AND tgenabled = 'O' AND NOT tgisinternal
+        """
+    )
+    return frozenset(connection.scalars(query))
+
+
+def _live_in_sqlite(connection: Connection) -> frozenset[str]:
+    names: set[str] = set()
+    rows: Any = connection.execute(text("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
+    for kind, name, sql in rows:
+        if kind == "table":
+            for line in sql.splitlines():
+                names |= {
+                    f"{constraint} DEFERRED" if "INITIALLY DEFERRED" in line else constraint
+                    for constraint in re.findall(r"CONSTRAINT (\w+)", line)
+                }
+        else:
+            names.add(name)
+    return frozenset(names)
+
+
+def _is_deferred(constraint: Any) -> bool:
+    return isinstance(constraint, ForeignKeyConstraint) and constraint.initially == "DEFERRED"

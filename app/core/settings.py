@@ -1,0 +1,116 @@
+"""Settings, from environment variables that begin with `CAREPATH_`. README.md lists each of them."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "CAREPATH_"
+
+
+class SettingsInvalid(Exception):
+    """A setting is wrong. The text is one line, names each wrong variable and repeats no value."""
+
+
+class Environment(StrEnum):
+    """Where the process runs: development makes what is missing, production refuses to start without it."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+def _database_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.split("+")[0].replace("postgres", "postgresql") if scheme == "postgres" else scheme.split("+")[0]
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1 and "?" not in rest and ":memory:" not in rest:
+        return f"sqlite://{rest}"
+    if scheme == "postgresql" and separator:
+        return f"postgresql://{rest}"
+    raise PydanticCustomError(
+        "database_url", "must look like sqlite:///file.db or postgresql://user:secret@host/database"
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two installations."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    environment: Environment = Environment.DEVELOPMENT
+    database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = "sqlite:///carepath.db"
+    database_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    keyring_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    docs: bool | None = None
+    rate_limits: bool = True
+    anonymous_writes_per_minute: Annotated[int, Field(ge=1)] = 30
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _nothing_unsafe_in_production(self) -> "Settings":
+        if self.environment is Environment.PRODUCTION:
+            for name in ("database_url", "keyring_file"):
+                if name not in self.model_fields_set:
+                    raise PydanticCustomError(
+                        "unsafe_default", "{variable} must be set in production", {"variable": PREFIX + name.upper()}
+                    )
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Whether unsafe defaults are refused."""
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether `/docs` is served: unless told otherwise, in development only."""
+        return self.docs if self.docs is not None else not self.is_production
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The absolute path of the SQLite file, None on PostgreSQL; `sqlite:///a.db` starts from the current folder."""
+        if self.database_url.startswith("sqlite:///"):
+            return Path(self.database_url.removeprefix("sqlite:///")).absolute()
+        return None
+
+    @property
+    def keyring_path(self) -> Path:
+        """Where the key ring is, or, in development, will be made."""
+        if self.keyring_file is not None:
+            return self.keyring_file.absolute()
+        if self.sqlite_path is not None:
+            return self.sqlite_path.with_name(self.sqlite_path.name + ".keyring")
+        return Path(".carepath/keyring").absolute()
+
+
+def load_settings() -> Settings:
+    """Read the environment; raises SettingsInvalid."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsInvalid("; ".join(_sentence(fault["loc"], fault["msg"]) for fault in error.errors())) from None
+    unknown = unknown_variables()
+    if unknown and settings.is_production:
+        raise SettingsInvalid(f"unknown setting: {', '.join(unknown)}")
+    return settings
+
+
+def unknown_variables() -> list[str]:
+    """Variables that look like ours and are not: most often a typing error."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    return f"{PREFIX}{str(location[0]).upper()}: {message}" if location else message

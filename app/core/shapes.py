@@ -1,0 +1,104 @@
+"""What every shape that crosses a door has in common."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any
+
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
+
+SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+MAX_SLUG = 100
+# Everything of Unicode's category Cc but tab, line feed and carriage return, as JSON Schema can say it.
+_LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+_TEXT_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+
+_INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?$")
+
+
+class RequestShape(BaseModel):
+    """What a client sends: unknown fields are refused, and no error repeats what was sent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class ResponseShape(BaseModel):
+    """What a client reads. A field is always there or, where it says `MISSING`, left out; it is never null."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _not_blank(value: str) -> str:
+    # Format characters (category Cf: zero-width, direction marks) are legal inside a name but do not make one.
+    if not any(unicodedata.category(character)[0] not in "ZC" for character in value):
+        raise PydanticCustomError("blank", "must hold at least one visible character")
+    return value
+
+
+def _rfc_3339(value: Any) -> Any:
+    match = _INSTANT.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise PydanticCustomError(
+            "instant", "must be an RFC 3339 instant such as 2026-12-01T09:00:00+01:00 (in a query, write + as %2B)"
+        )
+    if match[2] is None:
+        raise PydanticCustomError("instant_without_offset", "needs an offset from UTC, such as Z or +01:00")
+    return value
+
+
+def _to_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("instant", "lies outside of the calendar") from None
+
+
+@cache
+def _zones() -> frozenset[str]:
+    # The package's list, not the host's: the same names are good on every machine.
+    return frozenset((files("tzdata") / "zones").read_text().split())
+
+
+def _known_zone(value: str) -> str:
+    if value not in _zones():
+        raise PydanticCustomError("time_zone", "is not an IANA time zone, such as Europe/Berlin")
+    return value
+
+
+# A moment, as RFC 3339 writes it; kept in UTC.
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_to_utc)]
+TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, min_length=1, max_length=MAX_SLUG)]
+# One line: a name, a heading.
+Line = Annotated[str, StringConstraints(pattern=_LINE_PATTERN, min_length=1), AfterValidator(_not_blank)]
+# Paragraphs: line breaks and tabs are welcome, other control characters are not.
+Text = Annotated[str, StringConstraints(pattern=_TEXT_PATTERN, min_length=1), AfterValidator(_not_blank)]
+
+
+class Named(ResponseShape):
+    """Something with a page of its own, as it is named in another's answer."""
+
+    slug: Slug = Field(description="Stable name in URLs.", examples=["hematologic-malignancies"])
+    name: str = Field(description="Name for people.", examples=["Hematologic Malignancies"])
+
+
+class ListShape(ResponseShape):
+    """One page of a list."""
+
+    next: str | MISSING = Field(
+        default=MISSING,
+        description="Address of the next page, relative to this API; absent on the last one.",
+        examples=["/conditions?limit=1&cursor=WyJhIiwiYiJd"],
+    )

@@ -1,0 +1,1 @@
+"""What leaves the house: events wait here until a courier takes them."""

@@ -1,0 +1,124 @@
+"""The application: its edge, its problems, its doors, and what lives as long as it does."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.middleware.cors import CORSMiddleware
+
+from app.consultations import guards
+from app.content.published import PublishedPages
+from app.core import crypto, openapi, problems
+from app.core.db import Database
+from app.core.edge import MAX_BODY_BYTES, Edge, Finish
+from app.core.limits import Limiter
+from app.core.settings import Settings
+from app.routers import (
+    categories,
+    conditions,
+    consultation_bookings,
+    consultation_slots,
+    places,
+    service,
+    treatment_options,
+)
+
+_DESCRIPTION = """
+The JSON API behind a specialist hospital's website: **condition pages** that patients read, and the **consultations**
+that they book.
+
+- Times are RFC 3339 instants in UTC; the IANA zone to show them in stands beside them.
+- Lists come in pages: follow `next` while it is there. It is relative to this API, like every link in an answer.
+- Every answer to a read has an `ETag`; send it back as `If-None-Match` and get `304` while it holds. `HEAD` works
+  wherever `GET` does.
+- A refusal is a problem (RFC 9457): `code` is for programs, `detail` for people, `errors[]` names what is wrong.
+- An absent field is absent, never null. New fields may appear in answers; unknown ones in requests are refused.
+"""
+_TAGS = [
+    {"name": "Conditions", "description": "Condition pages."},
+    {"name": "Categories", "description": "Groups of conditions."},
+    {"name": "Treatment options", "description": "Therapies, and the conditions that they are offered for."},
+    {"name": "Consultation slots", "description": "Times that can be booked."},
+    {"name": "Consultation bookings", "description": "Seats that are taken."},
+    {"name": "Clinicians", "description": "Who is consulted."},
+    {"name": "Locations", "description": "Where."},
+    {"name": "Service", "description": "The service about itself."},
+]
+# FastAPI's own telemetry records the texts of exceptions and of requests that were refused.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for these settings; it opens nothing before its lifespan begins."""
+    writes: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = Database(settings)
+        try:
+            await guards.refuse_to_serve_without(database)
+            app.state.database = database
+            app.state.keyring = crypto.load_keyring(settings.keyring_path)
+            app.state.published = PublishedPages(database)
+            async with app.state.published.kept_fresh():
+                yield
+            # Writes outlive their requests: see Finish.
+            await asyncio.gather(*writes, return_exceptions=True)
+        finally:
+            await database.close()
+
+    app = FastAPI(
+        title="Carepath",
+        version=version("carepath"),
+        summary="Condition pages and consultations of a specialist hospital.",
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
+        generate_unique_id_function=lambda route: route.name,
+        telemetry=_NO_TELEMETRY,
+    )
+    app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
+    app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
+    problems.install(app)
+    app.add_middleware(Finish, tasks=writes)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
+            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Retry-After", "X-Request-Id"],
+        )
+    app.add_middleware(Edge)
+    for router in (
+        conditions.router,
+        categories.router,
+        treatment_options.router,
+        consultation_slots.router,
+        consultation_bookings.router,
+        places.clinicians,
+        places.locations,
+        service.health,
+        service.problems,
+        service.description,
+        *([service.docs] if settings.shows_docs else []),
+    ):
+        app.include_router(router)
+    app.openapi = cache(lambda: openapi.describe(app))  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,1 @@
+"""The doors: one file per noun in the URL, nothing but HTTP."""

@@ -1,0 +1,190 @@
+"""Consultation slots."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response, status
+from pydantic import Field
+
+from app.access import idempotency
+from app.access.callers import Scope
+from app.access.errors import (
+    CredentialInvalid,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    RequestInProgress,
+    ScopeMissing,
+)
+from app.consultations import slots
+from app.consultations.errors import ExternalIdTaken, SlotNotFound, SlotOverlaps
+from app.consultations.shapes import ConsultationSlotCreate, ConsultationSlotPublic
+from app.consultations.tables import SlotMode, SlotStatus
+from app.core.caching import REVALIDATE, conditional
+from app.core.errors import InvalidInput
+from app.core.ids import new_id
+from app.core.paging import PageQuery, instant, next_link, page_of
+from app.core.problems import responses
+from app.core.shapes import Instant, ListShape, Slug
+from app.routers.deps import (
+    ALWAYS,
+    BODY,
+    AnyCaller,
+    KeyringInUse,
+    OptionalIdempotencyKey,
+    ReadSession,
+    SlotsWriter,
+    WriteSession,
+    with_api_key,
+)
+
+router = APIRouter(
+    prefix="/consultation-slots",
+    tags=["Consultation slots"],
+    route_class=conditional(REVALIDATE),
+    responses=responses(*ALWAYS),
+)
+
+
+class StatusFilter(StrEnum):
+    """Slots of one status, or all."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    ALL = "all"
+
+
+class SlotQuery(PageQuery):
+    """Which slots to list."""
+
+    condition: Slug | None = Field(
+        default=None,
+        description="Offered for this condition, its category, or anything.",
+        examples=["acute-lymphoblastic-leukemia"],
+    )
+    category: Slug | None = Field(
+        default=None,
+        description="Offered for this category, its conditions, or anything.",
+        examples=["hematologic-malignancies"],
+    )
+    starts_from: Instant | None = Field(
+        default=None, alias="from", description="Begins at this moment or later.", examples=["2027-01-01T00:00:00Z"]
+    )
+    starts_before: Instant | None = Field(
+        default=None, alias="to", description="Begins before this moment.", examples=["2027-02-01T00:00:00Z"]
+    )
+    mode: SlotMode | None = Field(default=None, description="How patient and clinician meet.", examples=["video"])
+    clinician: Slug | None = Field(default=None, description="With this clinician.")
+    location: Slug | None = Field(default=None, description="At this location.")
+    status: StatusFilter | None = Field(
+        default=None,
+        description="Slots of this status, full and past ones too; needs the scope `slots:write`. Absent: the free.",
+    )
+
+    def filter(self) -> slots.SlotFilter:
+        """The same, as the room takes it."""
+        statuses = None
+        if self.status is not None:
+            statuses = (
+                frozenset(SlotStatus) if self.status is StatusFilter.ALL else frozenset([SlotStatus(self.status)])
+            )
+        return slots.SlotFilter(
+            condition=self.condition,
+            category=self.category,
+            starts_from=self.starts_from,
+            starts_before=self.starts_before,
+            mode=self.mode,
+            clinician=self.clinician,
+            location=self.location,
+            statuses=statuses,
+        )
+
+
+class ConsultationSlotList(ListShape):
+    """One page of a list of slots."""
+
+    items: list[ConsultationSlotPublic] = Field(description="Slots, soonest first.")
+
+
+@router.get(
+    "",
+    responses=responses(InvalidInput, CredentialInvalid, ScopeMissing),
+    dependencies=[with_api_key],
+    openapi_extra={"security": [{}]},
+)
+async def list_consultation_slots(
+    query: Annotated[SlotQuery, Query()], request: Request, response: Response, caller: AnyCaller, session: ReadSession
+) -> ConsultationSlotList:
+    """List consultation slots.
+
+    Those that can be booked now, soonest first. What is listed is bookable, until somebody books it.
+    """
+    if query.status is not None:
+        caller.must(Scope.SLOTS_WRITE)
+    found = await slots.find(session, query.filter(), limit=query.limit + 1, after=query.position(instant, UUID))
+    page, last = page_of(found, query.limit)
+    return ConsultationSlotList(
+        items=page, next=next_link(request, response, query, last, lambda slot: (slot.starts_at, slot.id))
+    )
+
+
+@router.get("/{slot_id}", responses=responses(SlotNotFound, InvalidInput))
+async def read_consultation_slot(
+    slot_id: Annotated[UUID, Path(description="The slot's id.")], request: Request, session: ReadSession
+) -> ConsultationSlotPublic:
+    """Read a consultation slot.
+
+    Whatever its status; `seats_free` says whether it can be booked.
+    """
+    slot = await slots.get(session, slot_id)
+    request.state.version = slot.version
+    return slot
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=ConsultationSlotPublic,
+    responses=responses(
+        *BODY,
+        IdempotencyKeyInvalid,
+        IdempotencyKeyReused,
+        RequestInProgress,
+        CredentialInvalid,
+        ScopeMissing,
+        SlotOverlaps,
+        ExternalIdTaken,
+    ),
+    dependencies=[with_api_key],
+)
+async def create_consultation_slot(
+    wish: ConsultationSlotCreate,
+    caller: SlotsWriter,
+    key: OptionalIdempotencyKey,
+    keyring: KeyringInUse,
+    session: WriteSession,
+) -> Response:
+    """Post a consultation slot.
+
+    Slots of one clinician may touch, but not overlap. Needs the scope `slots:write`.
+    """
+
+    async def make(slot_id: UUID) -> bytes:
+        await slots.post(session, wish, slot_id=slot_id, by=caller.actor)
+        return (await slots.get(session, slot_id)).model_dump_json().encode()
+
+    if key is None:
+        return created(idempotency.Answer(await make(new_id()), is_replay=False))
+    attempt = idempotency.Attempt(
+        caller.actor, "create_consultation_slot", key, wish.model_dump_json().encode(), makes="slot_id"
+    )
+    return created(await idempotency.once(session, attempt, keyring=keyring, make=make))
+
+
+def created(answer: idempotency.Answer) -> Response:
+    """The 201 for something that was made now, or by an earlier attempt with the same key."""
+    headers = {"cache-control": "no-store"}
+    if answer.is_replay:
+        headers["idempotent-replayed"] = "true"
+    return Response(answer.body, status.HTTP_201_CREATED, headers, media_type="application/json")

@@ -1,0 +1,154 @@
+"""What the commands do: prepare a database, work in it, and serve it."""
+
+import asyncio
+import shutil
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+from psycopg import Error as PostgresError
+from sqlalchemy.exc import DBAPIError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.access.callers import KeyNameTaken
+from app.consultations.guards import GuardsMissing, refuse_to_serve_without
+from app.content import seed_files, seeding
+from app.core import crypto, logs, migrations, schema
+from app.core.db import Database, DatabaseBusy, is_safe, sqlite_library
+from app.core.settings import Settings
+
+_T = TypeVar("_T")
+
+
+class NotReady(Exception):
+    """The database is not as the command needs it. The text says what to do."""
+
+
+MENDABLE = (
+    NotReady,
+    GuardsMissing,
+    KeyNameTaken,
+    DatabaseBusy,
+    crypto.KeyringInvalid,
+    seed_files.SeedInvalid,
+    seeding.SeedOutdated,
+    DBAPIError,
+    PostgresError,
+    OSError,
+)
+
+
+def explain(error: BaseException) -> str:
+    """One clear line. Of a database error its kind only: its text may carry values, or the address with its secret."""
+    if isinstance(error, KeyNameTaken):
+        return "there is a key of this name already"
+    if isinstance(error, DatabaseBusy):
+        return "the database was busy for too long"
+    if isinstance(error, DBAPIError):
+        error = error.orig or error
+    if isinstance(error, PostgresError) and error.sqlstate is None:
+        return "no connection to the database: check CAREPATH_DATABASE_URL, and that the server runs"
+    if isinstance(error, OSError):
+        return f"{error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": ")
+    if type(error).__module__.startswith(("psycopg", "pysqlite3", "sqlite3")):
+        return f"the database refused ({type(error).__name__})"
+    return str(error.args[0])
+
+
+def seed(settings: Settings, path: Path | None) -> seeding.Seeded:
+    """Publish what changed below `path`, or of the seed that Carepath comes with: all of it, or nothing."""
+    documents = seed_files.read_documents(path or schema.folder("seed"))
+    return asyncio.run(write(settings, lambda session: seeding.plant(session, documents)))
+
+
+async def write(settings: Settings, work: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
+    """Run this in one transaction; raises NotReady unless the database is at the newest migration."""
+    if settings.sqlite_path is not None and not settings.sqlite_path.exists():
+        raise NotReady(f"there is no database at {settings.sqlite_path}: run `carepath migrate` or `carepath serve`")
+    database = Database(settings)
+    try:
+        async with database.reading.connect() as connection:
+            if await connection.run_sync(schema.pending_migrations):
+                raise NotReady("the database is not at the newest migration: run `carepath migrate`")
+        async with database.write() as session:
+            return await work(session)
+    finally:
+        await database.close()
+
+
+def prepare(settings: Settings) -> None:
+    """Make ready to serve: in development by making what is missing, in production by refusing to go on without it."""
+    if settings.sqlite_path is not None and not is_safe(sqlite_library()):
+        problem = f"SQLite {sqlite_library()} can corrupt a database that is written by several connections"
+        if settings.is_production:
+            raise NotReady(f"{problem}: use 3.51.3 or newer")
+        logs.failure("sqlite_vulnerable", version=sqlite_library())
+    if settings.is_production:
+        crypto.load_keyring(settings.keyring_path)
+        return
+    migrations.upgrade(settings)
+    if not settings.keyring_path.exists():
+        crypto.make_keyring(settings.keyring_path)
+    seed(settings, None)
+
+
+def run(settings: Settings, *, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    from app.main import create_app  # noqa: PLC0415 - after `prepare` had the chance to refuse
+
+    logs.configure()
+    prepare(settings)
+    asyncio.run(_check(settings))
+    config = uvicorn.Config(
+        create_app(settings),
+        host=host,
+        port=port,
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=10,
+    )
+    # The server re-raises the signal that ended it; an orderly end is no error.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    server = _Server(config)
+    server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+async def _check(settings: Settings) -> None:
+    """Say what is missing in one line, before the server would say it in a trace."""
+    if settings.sqlite_path is not None and not settings.sqlite_path.exists():
+        raise NotReady(f"there is no database at {settings.sqlite_path}: run `carepath migrate`")
+    database = Database(settings)
+    try:
+        await refuse_to_serve_without(database)
+    finally:
+        await database.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells a person where to look, once there is something to see."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        command = "carepath" if shutil.which("carepath") else "uv run carepath"
+        print(
+            f"Carepath is ready.\n"
+            f"  a page     {address}/conditions/acute-lymphoblastic-leukemia\n"
+            f"  API docs   {address}/docs\n"
+            f"  a key      {command} keys create --name admin --scope slots:write",
+            flush=True,
+        )

@@ -1,0 +1,19 @@
+"""Alembic's way into the database: the connection that `app.core.migrations` has opened, with its transaction."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import app.access.tables
+import app.consultations.tables
+import app.content.tables
+import app.delivery.tables  # noqa: F401 - each of the four adds its tables to the metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=SQLModel.metadata,
+    transactional_ddl=True,
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,108 @@
+"""Fixtures: a database of its own for every test, on SQLite and on PostgreSQL, and the whole application on it.
+
+A test's database is a copy of a template that the migrations and the seed have made, not a transaction that is
+rolled back: keys that are checked at COMMIT, the two engines and the locks between processes are then real.
+"""
+
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app import server
+from app.access import callers
+from app.access.callers import Scope
+from app.core import clock, crypto, migrations
+from app.core.db import Database
+from app.core.settings import Settings
+from app.main import create_app
+from tests.postgres import PostgresServer, running_postgres
+
+BACKENDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole session."""
+    with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a migrated and seeded database that no test touches."""
+    folder = tmp_path_factory.mktemp("template")
+    if request.param == "sqlite":
+        url = f"sqlite:///{folder}/template.db"
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        postgres.create_database("template_seeded")
+        url = postgres.url("template_seeded")
+    settings = Settings(database_url=url, keyring_file=folder / "keyring", rate_limits=False)
+    crypto.make_keyring(settings.keyring_path)
+    migrations.upgrade(settings)
+    server.seed(settings, None)
+    return settings
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, template: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a database that is this test's own."""
+    if template.sqlite_path is not None:
+        shutil.copy(template.sqlite_path, tmp_path / "test.db")
+        yield template.model_copy(update={"database_url": f"sqlite:///{tmp_path}/test.db"})
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    name = f"test_{secrets.token_hex(6)}"
+    postgres.create_database(name, template="template_seeded")
+    yield template.model_copy(update={"database_url": postgres.url(name)})
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    """The application, not started."""
+    return create_app(settings)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the started application, without a network between them."""
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://carepath.test") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The test's database, as a room gets it."""
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def admin(database: Database) -> dict[str, str]:
+    """The headers of a caller with every scope."""
+    return await headers_with(database, *Scope)
+
+
+async def headers_with(database: Database, *scopes: Scope) -> dict[str, str]:
+    """The headers of a caller with these scopes."""
+    async with database.write() as session:
+        token = await callers.create_key(
+            session, name=secrets.token_hex(8), scopes=list(scopes), is_live=False, at=clock.now()
+        )
+    return {"Authorization": f"Bearer {token}"}
