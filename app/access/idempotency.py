@@ -26,7 +26,7 @@ from app.core.crypto import Envelope, Keyring
 from app.core.ids import digest, new_id
 
 KEPT_FOR: Final = timedelta(hours=72)
-KEY_PATTERN: Final = r"^[\x21-\x7e]{16,255}$"
+KEY_PATTERN: Final = "^[!-~]{16,255}$"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.consultations.tables import MAX_SEATS, SlotMode, SlotStatus
-from app.core.shapes import Instant, Line, Named, RequestShape, ResponseShape, Slug, Text, TimeZone
+from app.core.shapes import NOT_IN_EXAMPLE, Instant, Line, Named, RequestShape, ResponseShape, Slug, Text, TimeZone
 
 _STARTS, _ENDS = "2027-01-12T09:00:00Z", "2027-01-12T09:30:00Z"
 _SLOT_ID = "01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"
@@ -86,10 +86,12 @@ class ConsultationSlotCreate(RequestShape):
     )
     mode: SlotMode = Field(description="How patient and clinician meet.", examples=["video"])
     capacity: int = Field(ge=1, le=MAX_SEATS, strict=True, description="Number of seats.", examples=[1])
-    clinician: Slug | None = Field(default=None, description="Slug of the clinician.", examples=[None])
-    location: Slug | None = Field(default=None, description="Slug of the location.", examples=[None])
+    clinician: Slug | None = Field(default=None, description="Slug of the clinician.", json_schema_extra=NOT_IN_EXAMPLE)
+    location: Slug | None = Field(default=None, description="Slug of the location.", json_schema_extra=NOT_IN_EXAMPLE)
     category: Slug | None = Field(
-        default=None, description="Offer it for this category only. Not together with `condition`.", examples=[None]
+        default=None,
+        description="Offer it for this category only. Not together with `condition`.",
+        json_schema_extra=NOT_IN_EXAMPLE,
     )
     condition: Slug | None = Field(
         default=None,
@@ -97,7 +99,9 @@ class ConsultationSlotCreate(RequestShape):
         examples=["acute-lymphoblastic-leukemia"],
     )
     external_id: Annotated[Line, StringConstraints(max_length=100)] | None = Field(
-        default=None, description="Your own name for the slot, unique in the hospital.", examples=[None]
+        default=None,
+        description="Your own name for the slot, unique in the hospital.",
+        json_schema_extra=NOT_IN_EXAMPLE,
     )
 
     @field_validator("ends_at")
@@ -127,10 +131,20 @@ class ConsultationSlotPublic(ResponseShape):
     seats_free: int = Field(description="Seats that can be booked now.", examples=[1])
     status: SlotStatus = Field(description="Whether it takes bookings.", examples=["open"])
     version: int = Field(description="Rises with what admins change, not with bookings.", examples=[1])
-    clinician: Named | MISSING = Field(default=MISSING, description="Who is consulted.")
-    location: Named | MISSING = Field(default=MISSING, description="Where.")
-    category: Named | MISSING = Field(default=MISSING, description="Offered for this category only.")
-    condition: Named | MISSING = Field(default=MISSING, description="Offered for this condition only.")
+    clinician: Named | MISSING = Field(
+        default=MISSING, description="Who is consulted.", examples=[{"slug": "dr-rivera", "name": "Dr. Rivera"}]
+    )
+    location: Named | MISSING = Field(
+        default=MISSING, description="Where.", examples=[{"slug": "main-building", "name": "Main Building"}]
+    )
+    category: Named | MISSING = Field(
+        default=MISSING, description="Offered for this category only.", json_schema_extra=NOT_IN_EXAMPLE
+    )
+    condition: Named | MISSING = Field(
+        default=MISSING,
+        description="Offered for this condition only.",
+        examples=[{"slug": "acute-lymphoblastic-leukemia", "name": "Acute Lymphoblastic Leukemia"}],
+    )
 
 
 class PatientCreate(RequestShape):

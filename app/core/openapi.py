@@ -27,6 +27,9 @@ _IF_NONE_MATCH = {
     "schema": {"type": "string"},
     "example": '"1-5f2b7c93a44f6e8c1b7e"',
 }
+_LOCATION = {
+    "Location": {"description": "Address of what was made.", "schema": {"type": "string", "format": "uri-reference"}}
+}
 _REPLAYED = {
     "Idempotent-Replayed": {
         "description": "`true` where an earlier attempt with this key did it.",
@@ -54,6 +57,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas.update(own["$defs"])
     for method, operation in _operations(spec):
         _complete(operation, schemas, is_read=method == "get" and not operation["operationId"].endswith("ness"))
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            field.pop("x-not-in-example", None)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return spec
@@ -65,21 +71,45 @@ def _operations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _complete(operation: dict[str, Any], schemas: dict[str, Any], *, is_read: bool) -> None:
+    # A door's docstring: the first line is the summary, what follows is the description.
+    summary, _, description = operation["description"].partition("\n")
+    operation["summary"], operation["description"] = summary.rstrip("."), description.strip() or summary
+    answers = operation["responses"]
+    if MEDIA_TYPE not in answers.get("422", {"content": MEDIA_TYPE})["content"]:
+        # The framework adds its own to every door with a parameter; the ones without ours take any text.
+        del answers["422"]
     if is_read:
-        operation["responses"]["200"].setdefault("headers", {}).update(_ETAG)
-        operation["responses"]["304"] = _NOT_MODIFIED
+        answers["200"].setdefault("headers", {}).update(_ETAG)
+        answers["304"] = _NOT_MODIFIED
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+    if "201" in answers:
+        answers["201"].setdefault("headers", {}).update(_LOCATION)
     for parameter in operation.get("parameters", []):
-        parameter["required"] = parameter["schema"].pop("x-required", parameter["required"])
-        examples = parameter["schema"].pop("examples", None)
-        if examples:
-            parameter["example"] = examples[0]
+        _complete_parameter(parameter, answers)
     bodies = [operation["requestBody"]] if "requestBody" in operation else []
-    for answer in [*bodies, *operation["responses"].values()]:
+    for answer in [*bodies, *answers.values()]:
         for media_type, content in answer.get("content", {}).items():
-            if media_type != MEDIA_TYPE and "example" not in content and "examples" not in content:
+            if media_type != MEDIA_TYPE and "example" not in content:
                 content["example"] = _example(content["schema"], schemas)
-    operation["responses"] = dict(sorted(operation["responses"].items()))
+            if answer.get("description") == "Successful Response":
+                answer["description"] = schemas[content["schema"]["$ref"].removeprefix(_REFS)]["description"]
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def _complete_parameter(parameter: dict[str, Any], answers: dict[str, Any]) -> None:
+    schema = parameter["schema"]
+    parameter["required"] = schema.pop("x-required", parameter["required"])
+    if parameter["name"] == "Idempotency-Key":
+        answers["201"].setdefault("headers", {}).update(_REPLAYED)
+    for repeated in ("description", "title"):
+        schema.pop(repeated, None)
+    examples = schema.pop("examples", None)
+    if examples:
+        parameter["example"] = examples[0]
+    # No parameter can be null: it is there or not.
+    kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        schema.update(kinds[0])
 
 
 def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
@@ -90,8 +120,5 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return _example(schemas[schema["$ref"].removeprefix(_REFS)], schemas)
     if schema.get("type") == "array":
         return [_example(schema["items"], schemas)]
-    if "properties" in schema:
-        # A field whose example is null is one that the example does better without.
-        found = {name: _example(field, schemas) for name, field in schema["properties"].items()}
-        return {name: value for name, value in found.items() if value is not None}
-    return schema.get("default")
+    properties = schema.get("properties", {})
+    return {name: _example(field, schemas) for name, field in properties.items() if "x-not-in-example" not in field}

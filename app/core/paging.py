@@ -23,7 +23,7 @@ class PageQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100, description="How many items at most.", examples=[20])] = 20
     cursor: Annotated[
         str | None,
-        Field(max_length=400, description="Where to go on: taken from `next` of the page before."),
+        Field(max_length=2_000, description="Where to go on: taken from `next` of the page before."),
     ] = None
 
     def position(self, *kinds: Callable[[str], Any]) -> tuple[Any, ...] | None:

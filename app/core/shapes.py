@@ -40,6 +40,10 @@ class ResponseShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# For a field that the example of its shape does better without.
+NOT_IN_EXAMPLE: dict[str, Any] = {"x-not-in-example": True}
+
+
 def _not_blank(value: str) -> str:
     # Format characters (category Cf: zero-width, direction marks) are legal inside a name but do not make one.
     if not any(unicodedata.category(character)[0] not in "ZC" for character in value):

@@ -23,9 +23,10 @@ from app.consultations.shapes import ConsultationBookingCreate, PatientNamePubli
 from app.consultations.tables import BookingState
 from app.content import conditions
 from app.core.caching import REVALIDATE, conditional
-from app.core.errors import InvalidInput, RateLimited
+from app.core.errors import BodyTooLarge, InvalidInput, RateLimited
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
+from app.routers.answers import created
 from app.routers.booking_views import (
     ConsultationBookingCreated,
     ConsultationBookingDetail,
@@ -35,7 +36,6 @@ from app.routers.booking_views import (
     public_view,
     public_views,
 )
-from app.routers.consultation_slots import created
 from app.routers.deps import (
     ALWAYS,
     BODY,
@@ -86,6 +86,7 @@ class BookingQuery(PageQuery):
     openapi_extra={"security": [{}]},
 )
 async def book_consultation(
+    request: Request,
     wish: ConsultationBookingCreate,
     key: IdempotencyKey,
     caller: AnyCaller,
@@ -111,9 +112,11 @@ async def book_consultation(
         view = await public_view(session, booking)
         return ConsultationBookingCreated(**dict(view), token=token).model_dump_json().encode()
 
-    request = wish.model_dump_json().encode()
-    attempt = idempotency.Attempt(caller.actor, "book_consultation", key, request, makes="booking_id")
-    return created(await idempotency.once(session, attempt, keyring=keyring, make=make))
+    attempt = idempotency.Attempt(
+        caller.actor, "book_consultation", key, wish.model_dump_json().encode(), makes="booking_id"
+    )
+    answer = await idempotency.once(session, attempt, keyring=keyring, make=make)
+    return created(request, answer, name="reference")
 
 
 @router.get("", responses=responses(InvalidInput, CredentialInvalid, ScopeMissing), dependencies=[with_api_key])
@@ -172,7 +175,7 @@ async def read_consultation_booking(
 
 @router.post(
     "/{reference}/cancel",
-    responses=responses(BookingNotFound, CredentialInvalid, BookingEnded, RateLimited),
+    responses=responses(BodyTooLarge, BookingNotFound, CredentialInvalid, BookingEnded, RateLimited),
     dependencies=[limited, with_booking_token, with_api_key],
 )
 async def cancel_consultation_booking(

@@ -26,6 +26,7 @@ from app.core.ids import new_id
 from app.core.paging import PageQuery, instant, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import Instant, ListShape, Slug
+from app.routers.answers import created
 from app.routers.deps import (
     ALWAYS,
     BODY,
@@ -159,6 +160,7 @@ async def read_consultation_slot(
     dependencies=[with_api_key],
 )
 async def create_consultation_slot(
+    request: Request,
     wish: ConsultationSlotCreate,
     caller: SlotsWriter,
     key: OptionalIdempotencyKey,
@@ -175,16 +177,8 @@ async def create_consultation_slot(
         return (await slots.get(session, slot_id)).model_dump_json().encode()
 
     if key is None:
-        return created(idempotency.Answer(await make(new_id()), is_replay=False))
+        return created(request, idempotency.Answer(await make(new_id()), is_replay=False), name="id")
     attempt = idempotency.Attempt(
         caller.actor, "create_consultation_slot", key, wish.model_dump_json().encode(), makes="slot_id"
     )
-    return created(await idempotency.once(session, attempt, keyring=keyring, make=make))
-
-
-def created(answer: idempotency.Answer) -> Response:
-    """The 201 for something that was made now, or by an earlier attempt with the same key."""
-    headers = {"cache-control": "no-store"}
-    if answer.is_replay:
-        headers["idempotent-replayed"] = "true"
-    return Response(answer.body, status.HTTP_201_CREATED, headers, media_type="application/json")
+    return created(request, await idempotency.once(session, attempt, keyring=keyring, make=make), name="id")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPBearer
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import callers, idempotency
@@ -94,7 +94,7 @@ async def _limit_anonymous_writes(request: Request) -> None:
 
 def _idempotency_key(
     idempotency_key: Annotated[
-        str | None,
+        Annotated[str, WithJsonSchema({"type": "string", "pattern": idempotency.KEY_PATTERN})] | None,
         Header(
             alias="Idempotency-Key",
             description="Names this attempt: send it again after a time-out and nothing happens twice. 16 to 255 "
@@ -111,7 +111,7 @@ def _idempotency_key(
 
 def _optional_idempotency_key(
     idempotency_key: Annotated[
-        str | None,
+        Annotated[str, WithJsonSchema({"type": "string", "pattern": idempotency.KEY_PATTERN})] | None,
         Header(
             alias="Idempotency-Key",
             description="Names this attempt, if you send one: see booking.",

@@ -60,11 +60,14 @@ async def read_clinician(slug: PathSlug, session: ReadSession) -> ClinicianPubli
 
 
 @clinicians.post("", status_code=status.HTTP_201_CREATED, responses=_CREATE, dependencies=[with_api_key])
-async def create_clinician(wish: ClinicianCreate, caller: SlotsWriter, session: WriteSession) -> ClinicianPublic:
+async def create_clinician(
+    wish: ClinicianCreate, response: Response, caller: SlotsWriter, session: WriteSession
+) -> ClinicianPublic:
     """Make a clinician known.
 
     Needs the scope `slots:write`.
     """
+    response.headers["location"] = f"/clinicians/{wish.slug}"
     return await places.add_clinician(session, wish, by=caller.actor)
 
 
@@ -91,9 +94,12 @@ async def read_location(slug: PathSlug, session: ReadSession) -> LocationPublic:
 
 
 @locations.post("", status_code=status.HTTP_201_CREATED, responses=_CREATE, dependencies=[with_api_key])
-async def create_location(wish: LocationCreate, caller: SlotsWriter, session: WriteSession) -> LocationPublic:
+async def create_location(
+    wish: LocationCreate, response: Response, caller: SlotsWriter, session: WriteSession
+) -> LocationPublic:
     """Make a location known.
 
     Its time zone is that of the slots posted there. Needs the scope `slots:write`.
     """
+    response.headers["location"] = f"/locations/{wish.slug}"
     return await places.add_location(session, wish, by=caller.actor)
