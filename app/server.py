@@ -92,7 +92,11 @@ def prepare(settings: Settings) -> None:
     migrations.upgrade(settings)
     if not settings.keyring_path.exists():
         crypto.make_keyring(settings.keyring_path)
-    seed(settings, None)
+    try:
+        seed(settings, None)
+    except seeding.SeedOutdated as error:
+        # What the hospital has written since is served; that the seed has other words is for a person to weigh.
+        print(f"carepath: {error.args[0]}", file=sys.stderr)
 
 
 def run(settings: Settings, *, host: str, port: int) -> None:
@@ -118,7 +122,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     # The server re-raises the signal that ended it; an orderly end is no error.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server = _Server(config)
+    server = _Server(config, shows_docs=settings.shows_docs)
     server.run()
     if not server.started:
         sys.exit(1)
@@ -138,6 +142,10 @@ async def _check(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """Tells a person where to look, once there is something to see."""
 
+    def __init__(self, config: uvicorn.Config, *, shows_docs: bool) -> None:
+        super().__init__(config)
+        self.shows_docs = shows_docs
+
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if not self.started:
@@ -148,7 +156,7 @@ class _Server(uvicorn.Server):
         print(
             f"Carepath is ready.\n"
             f"  a page     {address}/conditions/acute-lymphoblastic-leukemia\n"
-            f"  API docs   {address}/docs\n"
+            f"  API docs   {address}/{'docs' if self.shows_docs else 'openapi.json'}\n"
             f"  a key      {command} keys create --name admin --scope slots:write",
             flush=True,
         )

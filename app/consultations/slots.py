@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -145,6 +146,7 @@ async def _category_id(session: AsyncSession, slug: str) -> UUID | None:
     return found
 
 
+@cache
 def _taken() -> ScalarSelect[int]:
     return (
         select(func.count())
@@ -155,6 +157,7 @@ def _taken() -> ScalarSelect[int]:
     )
 
 
+@cache
 def _slots() -> Select[*tuple[Any, ...]]:
     return (
         core_select(

@@ -1,6 +1,7 @@
 """Published condition pages and their cards."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -166,6 +167,7 @@ def _name_of_category() -> Any:
     return (col(CategoryName.category_id) == Category.id) & (col(CategoryName.locale) == DEFAULT_LOCALE)
 
 
+@cache
 def _cards() -> Select[*tuple[Any, ...]]:
     return (
         core_select(

@@ -79,12 +79,15 @@ class PublishedPages:
             self._pages.clear()
 
     async def _watch(self) -> None:
+        is_out = False
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 async with self._database.read() as session:
                     self._learn((await session.exec(select(ContentVersion.number))).one())
+                is_out = False
             except (SQLAlchemyError, DatabaseBusy) as error:
-                # Rather an answer from the database, or none, than a page that may be out of date.
-                self._pages.clear()
-                logs.failure("content_version_unknown", error)
+                # While the database is out, nobody publishes, and a page that is known is better than none.
+                if not is_out:
+                    logs.failure("content_version_unknown", error)
+                is_out = True

@@ -8,10 +8,11 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -23,9 +24,10 @@ try:
 except ImportError:  # no wheel for this platform: the standard library's SQLite has to do
     pass
 else:
-    # Before aiosqlite is imported, which is when the first engine is made.
+    # Before aiosqlite is imported, which app.core.sqlite does.
     sys.modules["sqlite3"] = pysqlite3
 
+from app.core import sqlite
 from app.core.locks import FileLock, LockTimeout
 from app.core.settings import Settings
 
@@ -40,13 +42,6 @@ SQLModel.metadata.naming_convention = {
 # How long a request waits for a connection or for its turn to write, in seconds.
 PATIENCE = 10.0
 
-_SQLITE_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "busy_timeout=5000",
-    "trusted_schema=OFF",
-)
 _POSTGRES_OPTIONS = (
     "-c statement_timeout=3000",
     "-c lock_timeout=2000",
@@ -67,8 +62,8 @@ class Database:
         path = settings.sqlite_path
         if path is not None:
             self.writer: FileLock | None = FileLock(path.with_name(path.name + ".lock"))
-            self.reading = _sqlite_engine(str(path), "BEGIN", pool_size=4, pragmas=("query_only=ON",))
-            self.writing = _sqlite_engine(str(path), "BEGIN IMMEDIATE", pool_size=1)
+            self.reading = _sqlite_engine(path, "BEGIN", "query_only=ON", pool_size=4)
+            self.writing = _sqlite_engine(path, "BEGIN IMMEDIATE", pool_size=1)
         else:
             size = settings.database_pool_size
             self.writer = None
@@ -109,29 +104,18 @@ class Database:
             self.writer.close()
 
 
-def _sqlite_engine(path: str, begin: str, *, pool_size: int, pragmas: tuple[str, ...] = ()) -> AsyncEngine:
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=path),
+def _sqlite_engine(path: Path, begin: str, *pragmas: str, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
+        # The file's name here tells SQLAlchemy that connections are to be pooled.
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        async_creator=lambda *_, **__: sqlite.connect(path, begin, *pragmas),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=PATIENCE,
+        # A session rolls back when it closes; once more would be one more trip to the thread.
+        pool_reset_on_return=None,
         hide_parameters=True,
-        # Transactions are begun below, not by the driver.
-        connect_args={"isolation_level": None},
     )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_pragmas(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in (*_SQLITE_PRAGMAS, *pragmas):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin_transaction(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
 
 
 def _postgres_engine(url: str, size: int, *options: str) -> AsyncEngine:

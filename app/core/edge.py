@@ -14,7 +14,8 @@ from app.core.ids import new_id
 from app.core.problems import render
 
 MAX_BODY_BYTES = 64 * 1024
-_SAFE_REQUEST_ID = re.compile(rb"^[A-Za-z0-9_-]{8,64}$")
+# A UUID, with hyphens or without: nothing else that a client sends is worth a place in the logs.
+_REQUEST_ID = re.compile(rb"^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -108,7 +109,7 @@ async def _refuse(refusal: Refusal, request_id: str, scope: Scope, receive: Rece
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id", b"")
-    return given.decode() if _SAFE_REQUEST_ID.match(given) else new_id().hex
+    return given.decode() if _REQUEST_ID.match(given) else new_id().hex
 
 
 def _headers(message: Message, request_id: str, *, private: bool) -> list[tuple[bytes, bytes]]:

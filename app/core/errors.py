@@ -115,7 +115,7 @@ class MethodNotAllowed(Refusal):
 
 
 class InternalError(Refusal):
-    """Something went wrong on our side. Nothing was changed.
+    """Something went wrong on our side.
 
     Quote the `request_id` when you report it.
     """
@@ -124,7 +124,7 @@ class InternalError(Refusal):
 
 
 class Unavailable(Refusal):
-    """The service cannot answer right now; nothing was changed. Try again after `Retry-After` seconds."""
+    """The service cannot answer right now. Try again after `Retry-After` seconds, with the same `Idempotency-Key`."""
 
     status = 503
 

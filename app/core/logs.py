@@ -24,12 +24,10 @@ class JsonLines(logging.Formatter):
         if record.name == "carepath":
             line["event"] = record.msg
         else:
-            # Other libraries fill values into their messages; only the server's own are known to be harmless.
-            line |= {
-                "event": "library",
-                "logger": record.name,
-                "message": record.getMessage() if record.name.startswith("uvicorn") else str(record.msg),
-            }
+            line |= {"event": "library", "logger": record.name, "line": f"{record.filename}:{record.lineno}"}
+            # Other libraries write values into their messages; only the server's own are known to be harmless.
+            if record.name.startswith("uvicorn"):
+                line["message"] = record.getMessage()
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__

@@ -120,7 +120,8 @@ def install(app: FastAPI) -> None:
             logs.failure("refused", error, request_id=request.state.request_id, code=refusal.code)
         answer = render(refusal, request.state.request_id)
         if isinstance(error, HTTPException) and error.headers:
-            answer.headers.update(error.headers)
+            # HEAD works wherever GET does: see Edge.
+            answer.headers.update({k: v.replace("GET", "GET, HEAD") for k, v in error.headers.items()})
         return answer
 
     for kind in (Refusal, RequestValidationError, HTTPException, DBAPIError, DatabaseBusy):

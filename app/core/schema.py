@@ -5,6 +5,7 @@ with those that the tables declare and with the guards that the migrations add.
 """
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ def folder(name: str) -> Path:
     return installed if installed.is_dir() else package.parent / name
 
 
+@cache
 def head() -> str:
     """The newest migration. They are named by date, so the last one by name is the newest."""
     newest = max((folder("migrations") / "versions").glob("2*.py"))

@@ -31,6 +31,9 @@ BODY = (MalformedRequest, BodyTooLarge, InvalidInput)
 ALWAYS = (InternalError, Unavailable)
 
 
+# All of them are coroutines, also where nothing is awaited: FastAPI runs plain functions in a thread, for 100 us each.
+
+
 async def _read_session(request: Request) -> AsyncIterator[AsyncSession]:
     async with _database(request).read() as session:
         yield session
@@ -46,12 +49,12 @@ def _database(request: Request) -> Database:
     return database
 
 
-def _published(request: Request) -> PublishedPages:
+async def _published(request: Request) -> PublishedPages:
     published: PublishedPages = request.app.state.published
     return published
 
 
-def _keyring(request: Request) -> Keyring:
+async def _keyring(request: Request) -> Keyring:
     keyring: Keyring = request.app.state.keyring
     return keyring
 
@@ -65,6 +68,10 @@ def token_of(request: Request) -> str | None:
     if scheme.lower() != "bearer" or not token.strip():
         raise CredentialInvalid
     return token.strip()
+
+
+async def _token(request: Request) -> str | None:
+    return token_of(request)
 
 
 async def _caller(request: Request) -> Caller:
@@ -92,7 +99,7 @@ async def _limit_anonymous_writes(request: Request) -> None:
             raise RateLimited(retry_after=wait)
 
 
-def _idempotency_key(
+async def _idempotency_key(
     idempotency_key: Annotated[
         Annotated[str, WithJsonSchema({"type": "string", "pattern": idempotency.KEY_PATTERN})] | None,
         Header(
@@ -109,7 +116,7 @@ def _idempotency_key(
     return idempotency.parse_key(idempotency_key)
 
 
-def _optional_idempotency_key(
+async def _optional_idempotency_key(
     idempotency_key: Annotated[
         Annotated[str, WithJsonSchema({"type": "string", "pattern": idempotency.KEY_PATTERN})] | None,
         Header(
@@ -140,7 +147,7 @@ _booking_token = HTTPBearer(
 AnyCaller = Annotated[Caller, Depends(_caller)]
 SlotsWriter = Annotated[Caller, Depends(_must(Scope.SLOTS_WRITE))]
 BookingsReader = Annotated[Caller, Depends(_must(Scope.BOOKINGS_READ))]
-Token = Annotated[str | None, Depends(token_of)]
+Token = Annotated[str | None, Depends(_token)]
 
 with_api_key = Depends(_api_key)
 with_booking_token = Depends(_booking_token)
