@@ -1,0 +1,92 @@
+"""What the README says is so: its commands, settings, paths, and the five lines as a newcomer pastes them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from app.access.callers import Scope
+from app.cli import main
+from app.core.settings import PREFIX, Settings
+from tests.processes import environment_of, serving
+
+HOUSE = Path(__file__).parents[1]
+README = (HOUSE / "README.md").read_text()
+BLOCKS = re.findall(r"```(?:sh)?\n(.*?)```", README, re.DOTALL)
+COMMANDS = ("pip install uv && uv run carepath serve", "pip install uv && uv run pytest")
+CODE = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
+
+
+def test_the_two_commands_come_first_and_stand_alone() -> None:
+    start = README.split("## Start here\n")[1].split("\n## ")[0]
+    assert [block.strip() for block in re.findall(r"```sh\n(.*?)```", start, re.DOTALL)] == list(COMMANDS)
+    for command in COMMANDS:
+        begin = README.index(command)
+        assert README.index(command.removeprefix("pip install uv && ")) == begin + len("pip install uv && ")
+
+
+def test_every_setting_is_described_and_no_other() -> None:
+    described = set(re.findall(r"^\| `(CAREPATH_\w+)` \|", README, re.MULTILINE))
+    assert described == {PREFIX + name.upper() for name in Settings.model_fields}
+    mentioned = set(re.findall(r"\bCAREPATH_\w+", README))
+    assert mentioned <= described
+
+
+def test_the_described_defaults_are_the_real_ones() -> None:
+    for name, default in re.findall(r"^\| `(CAREPATH_\w+)` \| `([^`]+)` \|", README, re.MULTILINE):
+        field = Settings.model_fields[name.removeprefix(PREFIX).lower()]
+        assert default == {True: "on", False: "off"}.get(field.default, str(field.default))
+
+
+def test_every_command_is_described_and_no_other() -> None:
+    described = set(re.findall(r"^\| `carepath ([a-z ]+)` \|", README, re.MULTILINE))
+    real = {
+        f"{name} {part}" if part else name
+        for name, command in main.commands.items()
+        for part in (getattr(command, "commands", None) or [""])
+    }
+    assert described == real
+
+
+def test_scopes_that_the_command_offers_are_the_real_ones() -> None:
+    (scopes,) = [option for option in main.commands["keys"].commands["create"].params if option.name == "scopes"]  # type: ignore[attr-defined]
+    assert set(scopes.type.choices) == set(Scope)
+
+
+def test_every_path_that_it_names_exists() -> None:
+    (house,) = [block for block in BLOCKS if block.startswith("app/\n")]
+    below_app = re.findall(r"^[├└]── (.+?)\s{2,}", house, re.MULTILINE)
+    named = [f"app/{name}" for entry in below_app for name in entry.split(", ")]
+    named += re.findall(r"^(\w+/)", house, re.MULTILINE)
+    named += [code for code in CODE if re.fullmatch(r"[\w.-]+/[\w./-]*|\w[\w./-]*\.(?:py|json|md)", code)]
+    missing = [name for name in named if not (HOUSE / name).exists() and not (HOUSE / "app" / name).exists()]
+    # The key ring's place is made by `serve`, in the folder that it is started from.
+    assert [name for name in missing if name != ".carepath/keyring"] == []
+    packages = {path.parent.name for path in (HOUSE / "app").glob("*/__init__.py")}
+    assert packages <= {Path(name).name for name in named}
+
+
+def test_the_five_lines_work_as_pasted(settings: Settings, tmp_path: Path) -> None:
+    (lines,) = [block for block in BLOCKS if block.startswith("curl ")]
+    # `uv run` finds the command of the checkout that it is called in; here, that of the tests' environment.
+    (tmp_path / "uv").write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    (tmp_path / "uv").chmod(0o755)
+    path = f"{tmp_path}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+    with serving(settings, tmp_path) as served:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", lines.replace("http://127.0.0.1:8000", served.address)],
+            env=environment_of(settings) | {"PATH": path},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        free = httpx.get(f"{served.address}/consultation-slots", trust_env=False).json()["items"]
+    assert '"name":"Acute Lymphoblastic Leukemia"' in done.stdout
+    assert '"state":"booked"' in done.stderr
+    assert done.stdout.rstrip().endswith("}")
+    assert '"state":"cancelled"' in done.stdout
+    assert [slot["seats_free"] for slot in free] == [1]
