@@ -13,18 +13,22 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.consultations import guards
 from app.content.published import PublishedPages
-from app.core import crypto, openapi, problems
+from app.core import crypto, openapi
 from app.core.db import Database
 from app.core.edge import MAX_BODY_BYTES, Edge, Finish
 from app.core.limits import Limiter
+from app.core.problems import answer_with_problems
 from app.core.settings import Settings
 from app.routers import (
     categories,
+    clinicians,
     conditions,
     consultation_bookings,
     consultation_slots,
-    places,
-    service,
+    docs,
+    health,
+    locations,
+    problems,
     treatment_options,
 )
 
@@ -95,7 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
-    problems.install(app)
+    answer_with_problems(app)
     app.add_middleware(Finish, tasks=writes)
     if settings.cors_origins:
         app.add_middleware(
@@ -112,12 +116,12 @@ def create_app(settings: Settings) -> FastAPI:
         treatment_options.router,
         consultation_slots.router,
         consultation_bookings.router,
-        places.clinicians,
-        places.locations,
-        service.health,
-        service.problems,
-        service.description,
-        *([service.docs] if settings.shows_docs else []),
+        clinicians.router,
+        locations.router,
+        health.router,
+        problems.router,
+        docs.description,
+        *([docs.docs] if settings.shows_docs else []),
     ):
         app.include_router(router)
     app.openapi = cache(lambda: openapi.describe(app))  # type: ignore[method-assign]

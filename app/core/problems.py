@@ -111,7 +111,7 @@ def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     return found
 
 
-def install(app: FastAPI) -> None:
+def answer_with_problems(app: FastAPI) -> None:
     """Make every refusal, the framework's and the database's own included, a problem."""
 
     async def refuse(request: Request, error: Exception) -> Response:

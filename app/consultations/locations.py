@@ -1,0 +1,40 @@
+"""Locations: where consultations happen, and in which time zone."""
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.access import audit
+from app.consultations.errors import LocationNotFound
+from app.consultations.shapes import LocationCreate, LocationPublic
+from app.consultations.tables import Location
+from app.core import clock
+
+
+async def add(session: AsyncSession, wish: LocationCreate, *, by: str) -> LocationPublic:
+    """Make a location known; a slug that is taken ends in SlugTaken."""
+    location = Location.model_validate(wish.model_dump())
+    session.add(location)
+    await session.flush()
+    now = await clock.now_in(session)
+    await audit.record(session, by=by, action="location.created", subject=str(location.id), at=now)
+    return _public(location)
+
+
+async def find(session: AsyncSession, *, limit: int, after: str | None = None) -> list[LocationPublic]:
+    """Locations by slug."""
+    query = select(Location).order_by(col(Location.slug)).limit(limit)
+    if after is not None:
+        query = query.where(col(Location.slug) > after)
+    return [_public(location) for location in await session.exec(query)]
+
+
+async def get(session: AsyncSession, slug: str) -> LocationPublic:
+    """One location; raises LocationNotFound."""
+    found = (await session.exec(select(Location).where(Location.slug == slug))).first()
+    if found is None:
+        raise LocationNotFound
+    return _public(found)
+
+
+def _public(location: Location) -> LocationPublic:
+    return LocationPublic(slug=location.slug, name=location.name, time_zone=location.time_zone)

@@ -1,0 +1,66 @@
+"""Locations: where consultations happen."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
+from pydantic import Field
+
+from app.access.errors import CredentialInvalid, ScopeMissing
+from app.consultations import locations
+from app.consultations.errors import LocationNotFound, SlugTaken
+from app.consultations.shapes import LocationCreate, LocationPublic
+from app.core.caching import REVALIDATE, conditional
+from app.core.errors import InvalidInput
+from app.core.paging import PageQuery, next_link, page_of
+from app.core.problems import responses
+from app.core.shapes import ListShape
+from app.routers.deps import ALWAYS, BODY, PathSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
+
+router = APIRouter(
+    prefix="/locations", tags=["Locations"], route_class=conditional(REVALIDATE), responses=responses(*ALWAYS)
+)
+
+
+class LocationList(ListShape):
+    """One page of a list of locations."""
+
+    items: list[LocationPublic] = Field(description="Locations by slug.")
+
+
+@router.get("", responses=responses(InvalidInput))
+async def list_locations(
+    query: Annotated[PageQuery, Query()], request: Request, response: Response, session: ReadSession
+) -> LocationList:
+    """List locations.
+
+    By slug.
+    """
+    found = await locations.find(session, limit=query.limit + 1, after=query.first(str))
+    page, last = page_of(found, query.limit)
+    return LocationList(items=page, next=next_link(request, response, query, last, lambda location: (location.slug,)))
+
+
+@router.get("/{slug}", responses=responses(LocationNotFound))
+async def read_location(slug: PathSlug, session: ReadSession) -> LocationPublic:
+    """Read a location.
+
+    By slug.
+    """
+    return await locations.get(session, slug)
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(*BODY, CredentialInvalid, ScopeMissing, SlugTaken),
+    dependencies=[with_api_key],
+)
+async def create_location(
+    wish: LocationCreate, response: Response, caller: SlotsWriter, session: WriteSession
+) -> LocationPublic:
+    """Make a location known.
+
+    Its time zone is that of the slots posted there. Needs the scope `slots:write`.
+    """
+    response.headers["location"] = f"/locations/{wish.slug}"
+    return await locations.add(session, wish, by=caller.actor)
