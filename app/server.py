@@ -1,6 +1,7 @@
 """What the commands do: prepare a database, work in it, and serve it."""
 
 import asyncio
+import gc
 import shutil
 import signal
 import sys
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
-from psycopg import Error as PostgresError
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -36,7 +36,6 @@ MENDABLE = (
     seed_files.SeedInvalid,
     seeding.SeedOutdated,
     DBAPIError,
-    PostgresError,
     OSError,
 )
 
@@ -48,13 +47,11 @@ def explain(error: BaseException) -> str:
     if isinstance(error, DatabaseBusy):
         return "the database was busy for too long"
     if isinstance(error, DBAPIError):
-        error = error.orig or error
-    if isinstance(error, PostgresError) and error.sqlstate is None:
-        return "no connection to the database: check CAREPATH_DATABASE_URL, and that the server runs"
+        if getattr(error.orig, "sqlstate", "") is None:
+            return "no connection to the database: check CAREPATH_DATABASE_URL, and that the server runs"
+        return f"the database refused ({type(error.orig).__name__})"
     if isinstance(error, OSError):
         return f"{error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": ")
-    if type(error).__module__.startswith(("psycopg", "pysqlite3", "sqlite3")):
-        return f"the database refused ({type(error).__name__})"
     return str(error.args[0])
 
 
@@ -119,6 +116,9 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
     )
+    # What was made until now stays: no collection needs to look at it again.
+    gc.freeze()
+    gc.enable()
     # The server re-raises the signal that ended it; an orderly end is no error.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

