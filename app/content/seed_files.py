@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from app.content.document import ConditionDocument
 
@@ -26,21 +27,15 @@ def read_documents(path: Path) -> list[tuple[Path, ConditionDocument]]:
     slugs: dict[str, Path] = {}
     for file, document in documents:
         if document.slug in slugs:
-            raise SeedInvalid(f"{file}: slug: {slugs[document.slug].name} describes the same condition")
+            line = line_of(file, ("slug",))
+            raise SeedInvalid(f"{file}:{line}: slug: {slugs[document.slug].name} describes the same condition")
         slugs[document.slug] = file
     return documents
 
 
 def read_document(file: Path) -> ConditionDocument:
     """One page; raises SeedInvalid."""
-    try:
-        content = YAML(typ="rt", pure=True).load(file.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        raise SeedInvalid(f"{file}:{line}: {error.problem or 'is not YAML'}") from None
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
-        raise SeedInvalid(f"{file}:1: is not readable as YAML ({type(error).__name__})") from None
+    content = _load(file)
     try:
         return ConditionDocument.model_validate(content)
     except ValidationError as error:
@@ -49,6 +44,29 @@ def read_document(file: Path) -> ConditionDocument:
             for fault in error.errors(include_input=False, include_context=False, include_url=False)
         ]
         raise SeedInvalid("\n".join(faults)) from None
+
+
+def _load(file: Path) -> Any:
+    data = file.read_bytes()
+    try:
+        return YAML(typ="rt", pure=True).load(data.decode())
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        raise SeedInvalid(f"{file}:{line}: {error.problem or 'is not YAML'}") from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SeedInvalid(f"{file}:{line}: is not UTF-8") from None
+    except ReaderError as error:
+        line = data.decode().count("\n", 0, error.position) + 1
+        raise SeedInvalid(f"{file}:{line}: holds a character that YAML does not allow") from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise SeedInvalid(f"{file}:1: is not readable as YAML ({type(error).__name__})") from None
+
+
+def line_of(file: Path, location: Sequence[int | str]) -> int:
+    """The line of a field of a file that was read before, counted from 1."""
+    return _line(_load(file), location)
 
 
 def _line(content: Any, location: Sequence[int | str]) -> int:

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.content import publishing
 from app.content.document import ConditionDocument
 from app.content.errors import CategoryNamedDifferently
-from app.content.seed_files import SeedInvalid
+from app.content.seed_files import SeedInvalid, line_of
 from app.content.tables import Condition, ConditionRevision, RevisionSource
 
 SEED = "seed"
@@ -38,7 +38,8 @@ async def plant(session: AsyncSession, documents: Iterable[tuple[Path, Condition
         try:
             await publishing.publish(session, document, source=RevisionSource.SEED, by=SEED)
         except CategoryNamedDifferently as error:
-            raise SeedInvalid(f"{file}: category.name: {error.detail()}") from None
+            line = line_of(file, ("category", "name"))
+            raise SeedInvalid(f"{file}:{line}: category.name: {error.detail()}") from None
         done.published.append(document.slug)
     return done
 
