@@ -8,14 +8,16 @@ from functools import cache
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.consultations import guards
 from app.content.published import PublishedPages
 from app.core import crypto, openapi
 from app.core.db import Database
-from app.core.edge import MAX_BODY_BYTES, Edge, Finish
+from app.core.edge import MAX_BODY_BYTES, Edge, Finish, LastResort
 from app.core.limits import Limiter
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
@@ -93,14 +95,15 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        max_body_size=MAX_BODY_BYTES,
         generate_unique_id_function=lambda route: route.name,
         telemetry=_NO_TELEMETRY,
     )
     app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
-    answer_with_problems(app)
+    # From the innermost to the outermost. LastResort sees what says its length; this one, what only grows too large.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(Finish, tasks=writes)
+    app.add_middleware(LastResort)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -110,7 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["ETag", "Idempotent-Replayed", "Link", "Retry-After", "X-Request-Id"],
         )
     app.add_middleware(Edge)
-    for router in (
+    doors = (
         conditions.router,
         categories.router,
         treatment_options.router,
@@ -122,7 +125,9 @@ def create_app(settings: Settings) -> FastAPI:
         problems.router,
         docs.description,
         *([docs.docs] if settings.shows_docs else []),
-    ):
+    )
+    for router in doors:
         app.include_router(router)
+    answer_with_problems(app, [route for router in doors for route in router.routes if isinstance(route, APIRoute)])
     app.openapi = cache(lambda: openapi.describe(app))  # type: ignore[method-assign]
     return app

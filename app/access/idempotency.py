@@ -74,12 +74,13 @@ async def once(
         & (col(IdempotencyRecord.operation) == attempt.operation)
         & (col(IdempotencyRecord.key_hash) == digest(attempt.key))
     )
-    if not await _claim(session, attempt, made_id, keyring):
-        known = (await session.exec(select(IdempotencyRecord).where(mine))).one()
-        if known.expires_at > await clock.now_in(session):
+    while not await _claim(session, attempt, made_id, keyring):
+        now = await clock.now_in(session)
+        known = (await session.exec(select(IdempotencyRecord).where(mine))).first()
+        if known is not None and known.expires_at > now:
             return _replay(known, attempt, keyring)
-        await session.exec(delete(IdempotencyRecord).where(mine))
-        await _claim(session, attempt, made_id, keyring)
+        # Two may find the same expired record. Who deletes it second finds the first one's claim at the next turn.
+        await session.exec(delete(IdempotencyRecord).where(mine, col(IdempotencyRecord.expires_at) <= now))
     body = await make(made_id)
     sealed = keyring.seal(body, context=_context(attempt, made_id))
     await session.exec(

@@ -32,7 +32,7 @@ def _email(value: str) -> str:
         raise PydanticCustomError("email", "is not an e-mail address") from None
 
 
-Name = Annotated[Line, StringConstraints(max_length=200)]
+Name = Annotated[str, Line(200)]
 Email = Annotated[
     str,
     StringConstraints(max_length=254),
@@ -98,7 +98,7 @@ class ConsultationSlotCreate(RequestShape):
         description="Offer it for this condition only. With neither, it is offered for anything.",
         examples=["acute-lymphoblastic-leukemia"],
     )
-    external_id: Annotated[Line, StringConstraints(max_length=100)] | None = Field(
+    external_id: Annotated[str, Line(100)] | None = Field(
         default=None,
         description="Your own name for the slot, unique in the hospital.",
         json_schema_extra=NOT_IN_EXAMPLE,
@@ -164,7 +164,7 @@ class PatientCreate(RequestShape):
 class ConsentCreate(RequestShape):
     """What the patient agreed to."""
 
-    text_version: Annotated[Line, StringConstraints(max_length=50)] = Field(
+    text_version: Annotated[str, Line(50)] = Field(
         description="Version of the text that was shown.", examples=["2026-11"]
     )
 
@@ -179,7 +179,7 @@ class ConsultationBookingCreate(RequestShape):
         examples=["acute-lymphoblastic-leukemia"],
     )
     patient: PatientCreate = Field(description="Who comes.")
-    reason: Annotated[Text, StringConstraints(max_length=2_000)] | None = Field(
+    reason: Annotated[str, Text(2_000)] | None = Field(
         default=None, description="In the patient's words, up to 2,000 characters.", examples=["Second opinion."]
     )
     consent: ConsentCreate = Field(description="What the patient agreed to.")

@@ -13,9 +13,9 @@ from app.core.shapes import Line, RequestShape, Slug, Text
 
 DEFAULT_LOCALE: Final = "en"
 
-_Name = Annotated[Line, StringConstraints(max_length=200)]
-_Item = Annotated[Line, StringConstraints(max_length=1_000)]
-_Prose = Annotated[Text, StringConstraints(max_length=20_000)]
+_Name = Annotated[str, Line(200)]
+_Item = Annotated[str, Line(1_000)]
+_Prose = Annotated[str, Text(20_000)]
 
 
 class DocumentCategory(RequestShape):

@@ -5,6 +5,7 @@ committed by `Database.write` and by nothing else.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -179,7 +180,8 @@ def constraint_of(error: IntegrityError) -> str | None:
     kind, _, subject = str(error.orig.args[0] if error.orig else "").partition(" constraint failed: ")
     if kind == "UNIQUE":
         return _unique_names(SQLModel.metadata).get(subject)
-    return subject or kind.removesuffix(" constraint failed")
+    # A trigger raises its own name. A foreign key says no name.
+    return subject or (kind if re.fullmatch(r"(ck|ex)_\w+", kind) else None)
 
 
 def _unique_names(metadata: MetaData) -> dict[str, str]:

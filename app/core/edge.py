@@ -9,7 +9,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import logs
-from app.core.errors import BodyTooLarge, InternalError, Refusal
+from app.core.errors import BodyTooLarge, InternalError
 from app.core.ids import new_id
 from app.core.problems import render
 
@@ -22,8 +22,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class Edge:
     """Gives each request an id, answers HEAD as GET without a body, and logs one line a request.
 
-    It also keeps answers to callers with a credential out of every cache, refuses bodies that say they are too large,
-    and turns what nobody caught into a problem, so that no server or framework prints an exception's text.
+    It also keeps answers to callers with a credential out of every cache.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -53,16 +52,7 @@ class Edge:
             await send(message)
 
         try:
-            length = headers.get(b"content-length", b"")
-            if length.isdigit() and int(length) > MAX_BODY_BYTES:
-                await _refuse(BodyTooLarge(), request_id, inner, receive, answer)
-            else:
-                await self.app(inner, receive, answer)
-        except Exception as error:  # noqa: BLE001 - the last one who can keep its text out of the server's log
-            logs.failure("unhandled", error, request_id=request_id)
-            if status:
-                raise ConnectionAbortedError from None
-            await _refuse(InternalError(), request_id, inner, receive, answer)
+            await self.app(inner, receive, answer)
         finally:
             logs.event(
                 "request",
@@ -75,6 +65,41 @@ class Edge:
 
 
 HTTP_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"})
+
+
+class LastResort:
+    """Refuses bodies that say they are too large, and turns what nobody caught into a problem.
+
+    So no server or framework prints an exception's text.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        has_started = False
+
+        async def note(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        request_id = scope["state"]["request_id"]
+        length = dict(scope["headers"]).get(b"content-length", b"")
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
+            await render(BodyTooLarge(), request_id)(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, note)
+        except Exception as error:  # noqa: BLE001 - the last one who can keep its text out of the server's log
+            logs.failure("unhandled", error, request_id=request_id)
+            if has_started:
+                raise ConnectionAbortedError from None
+            await render(InternalError(), request_id)(scope, receive, send)
 
 
 class Finish:
@@ -101,10 +126,6 @@ class Finish:
 
 async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
-
-
-async def _refuse(refusal: Refusal, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-    await render(refusal, request_id)(scope, receive, send)
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import MISSING, Field
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
@@ -111,7 +112,7 @@ def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     return found
 
 
-def answer_with_problems(app: FastAPI) -> None:
+def answer_with_problems(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     """Make every refusal, the framework's and the database's own included, a problem."""
 
     async def refuse(request: Request, error: Exception) -> Response:
@@ -119,9 +120,10 @@ def answer_with_problems(app: FastAPI) -> None:
         if refusal.status >= 500:  # noqa: PLR2004
             logs.failure("refused", error, request_id=request.state.request_id, code=refusal.code)
         answer = render(refusal, request.state.request_id)
-        if isinstance(error, HTTPException) and error.headers:
-            # HEAD works wherever GET does: see Edge.
-            answer.headers.update({k: v.replace("GET", "GET, HEAD") for k, v in error.headers.items()})
+        if isinstance(refusal, MethodNotAllowed):
+            # The framework names the methods of the first route with this path only. HEAD works wherever GET does.
+            here = {method for r in routes if r.path_regex.match(request.url.path) for method in r.methods or ()}
+            answer.headers["Allow"] = ", ".join(sorted(here | ({"HEAD"} if "GET" in here else set())))
         return answer
 
     for kind in (Refusal, RequestValidationError, HTTPException, DBAPIError, DatabaseBusy):

@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     MISSING,
@@ -15,9 +16,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StringConstraints,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_SLUG = 100
@@ -85,10 +87,24 @@ def _known_zone(value: str) -> str:
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_to_utc)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, min_length=1, max_length=MAX_SLUG)]
-# One line: a name, a heading.
-Line = Annotated[str, StringConstraints(pattern=_LINE_PATTERN, min_length=1), AfterValidator(_not_blank)]
-# Paragraphs: line breaks and tabs are welcome, other control characters are not.
-Text = Annotated[str, StringConstraints(pattern=_TEXT_PATTERN, min_length=1), AfterValidator(_not_blank)]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of so many characters at most, such as a name: `Annotated[str, Line(200)]`. No control characters."""
+
+    most: int
+    pattern: ClassVar[str] = _LINE_PATTERN
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        words = core_schema.str_schema(min_length=1, max_length=self.most, pattern=self.pattern)
+        return core_schema.no_info_after_validator_function(_not_blank, words)
+
+
+class Text(Line):
+    """Paragraphs: line breaks and tabs are welcome, other control characters are not."""
+
+    pattern = _TEXT_PATTERN
 
 
 class Named(ResponseShape):

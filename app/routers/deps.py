@@ -92,8 +92,7 @@ def _must(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
 
 async def _limit_anonymous_writes(request: Request) -> None:
     limiter: Limiter | None = request.app.state.limiter
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if limiter is not None and not token.startswith(KEY_PREFIXES):
+    if limiter is not None and not (token_of(request) or "").startswith(KEY_PREFIXES):
         wait = limiter.wait(address_of(request.client.host if request.client else ""))
         if wait is not None:
             raise RateLimited(retry_after=wait)
