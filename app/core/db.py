@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -66,8 +66,8 @@ class Database:
         path = settings.sqlite_path
         if path is not None:
             self.writer: FileLock | None = FileLock(path.with_name(path.name + ".lock"))
-            self.reading = _sqlite_engine(path, "BEGIN", "query_only=ON", pool_size=4)
-            self.writing = _sqlite_engine(path, "BEGIN IMMEDIATE", pool_size=1)
+            self.reading = _sqlite_engine(path, "BEGIN", "query_only=ON", pool_size=4, reset=None)
+            self.writing = _sqlite_engine(path, "BEGIN IMMEDIATE", pool_size=1, reset="rollback")
         else:
             size = settings.database_pool_size
             self.writer = None
@@ -88,8 +88,7 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        The commit lies inside `begin()`: when a deferred key fails at COMMIT, SQLite leaves the transaction open, and
-        only `begin()` rolls that back before the connection returns to the pool.
+        The commit lies inside `begin()`: what fails at COMMIT reaches whoever asked for the session, before an answer.
         """
         try:
             async with (
@@ -108,7 +107,9 @@ class Database:
             self.writer.close()
 
 
-def _sqlite_engine(path: Path, begin: str, *pragmas: str, pool_size: int) -> AsyncEngine:
+def _sqlite_engine(
+    path: Path, begin: str, *pragmas: str, pool_size: int, reset: Literal["rollback"] | None
+) -> AsyncEngine:
     return create_async_engine(
         # The file's name here tells SQLAlchemy that connections are to be pooled.
         URL.create("sqlite+aiosqlite", database=str(path)),
@@ -116,8 +117,9 @@ def _sqlite_engine(path: Path, begin: str, *pragmas: str, pool_size: int) -> Asy
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=PATIENCE,
-        # A session rolls back when it closes; once more would be one more trip to the thread.
-        pool_reset_on_return=None,
+        # A session rolls back when it closes, but not after a COMMIT that failed: then SQLite's transaction is open
+        # still, and only the pool ends it. A reader has nothing to commit and is spared the trip to the thread.
+        pool_reset_on_return=reset,
         hide_parameters=True,
     )
 
