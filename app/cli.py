@@ -110,7 +110,6 @@ def create_key(name: str, scopes: tuple[str, ...]) -> None:
     The key alone goes to standard output. Only its hash is kept.
     """
     from app.access import callers  # noqa: PLC0415
-    from app.core import clock  # noqa: PLC0415
 
     settings = _settings()
 
@@ -120,7 +119,6 @@ def create_key(name: str, scopes: tuple[str, ...]) -> None:
             name=name,
             scopes=[callers.Scope(scope) for scope in scopes],
             is_live=settings.is_production,
-            at=clock.now(),
         )
 
     token = _or_stop(lambda: _write(settings, create))

@@ -1,11 +1,17 @@
 """The doctor: what is well with the database, and what is not."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from app.consultations.guards import seat_is_given_once
-from app.core import schema
+from sqlalchemy import Connection
+
+import app.tables  # noqa: F401 - the names that are looked for are those of all tables
+from app.consultations.guards import seat_is_given_once, unknown_keys
+from app.core import crypto, schema
 from app.core.db import Database, is_safe, sqlite_library
 from app.core.settings import Settings
+
+OLDEST_POSTGRES: Final = (15,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +30,32 @@ async def examine(settings: Settings) -> list[Finding]:
         return [Finding("database", is_well=False, detail=f"there is none at {path}")]
     database = Database(settings)
     try:
-        return [_library(settings), *await _schema(database)]
+        async with database.reading.connect() as connection:
+            version = await connection.run_sync(_version)
+        findings = [_library(settings, version), *await _schema(database)]
+        if all(finding.is_well for finding in findings) and settings.keyring_path.exists():
+            findings.append(await _keyring(database, crypto.load_keyring(settings.keyring_path)))
+        return findings
     finally:
         await database.close()
 
 
-def _library(settings: Settings) -> Finding:
+def _version(connection: Connection) -> tuple[int, ...]:
+    return tuple(int(part) for part in connection.dialect.server_version_info or ())
+
+
+def _library(settings: Settings, version: tuple[int, ...]) -> Finding:
+    number = ".".join(map(str, version))
     if settings.sqlite_path is None:
-        return Finding("database", is_well=True, detail="PostgreSQL")
-    version = sqlite_library()
-    safe = is_safe(version)
-    return Finding("database", safe, f"SQLite {version}{'' if safe else ', which can corrupt a WAL database'}")
+        is_well = version >= OLDEST_POSTGRES
+        return Finding("database", is_well, f"PostgreSQL {number}{'' if is_well else ', older than 15'}")
+    is_well = is_safe(sqlite_library())
+    return Finding("database", is_well, f"SQLite {number}{'' if is_well else ', which can corrupt a WAL database'}")
+
+
+async def _keyring(database: Database, keyring: crypto.Keyring) -> Finding:
+    unknown = await unknown_keys(database, keyring)
+    return Finding("key ring", not unknown, f"lacks {', '.join(unknown)}" if unknown else "has every key in use")
 
 
 async def _schema(database: Database) -> list[Finding]:

@@ -10,14 +10,13 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.consultations import guards
 from app.content.published import PublishedPages
 from app.core import crypto, openapi
 from app.core.db import Database
-from app.core.edge import MAX_BODY_BYTES, Edge, Finish, LastResort
+from app.core.edge import Edge, Finish, LastResort
 from app.core.limits import Limiter
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
@@ -100,8 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
-    # From the innermost to the outermost. LastResort sees what says its length; this one, what only grows too large.
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    # From the innermost to the outermost.
     app.add_middleware(Finish, tasks=writes)
     app.add_middleware(LastResort)
     if settings.cors_origins:
@@ -110,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
-            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Retry-After", "X-Request-Id"],
+            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
         )
     app.add_middleware(Edge)
     doors = (
@@ -128,6 +126,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for router in doors:
         app.include_router(router)
-    answer_with_problems(app, [route for router in doors for route in router.routes if isinstance(route, APIRoute)])
-    app.openapi = cache(lambda: openapi.describe(app))  # type: ignore[method-assign]
+    routes = [route for router in doors for route in router.routes if isinstance(route, APIRoute)]
+    answer_with_problems(app, routes)
+    app.openapi = cache(lambda: openapi.describe(app, routes))  # type: ignore[method-assign]
     return app

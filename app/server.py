@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
-import shutil
+import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.callers import KeyNameTaken
-from app.consultations.guards import GuardsMissing, refuse_to_serve_without
+from app.consultations.guards import GuardsMissing, refuse_to_serve_without, unknown_keys
 from app.content import seed_files, seeding
 from app.core import crypto, logs, migrations, schema
 from app.core.db import Database, DatabaseBusy, is_safe, sqlite_library
@@ -33,6 +34,7 @@ MENDABLE = (
     KeyNameTaken,
     DatabaseBusy,
     crypto.KeyringInvalid,
+    migrations.DatabaseNewer,
     seed_files.SeedInvalid,
     seeding.SeedOutdated,
     DBAPIError,
@@ -68,6 +70,7 @@ async def write(settings: Settings, work: Callable[[AsyncSession], Awaitable[_T]
     database = Database(settings)
     try:
         async with database.reading.connect() as connection:
+            migrations.refuse_newer(await connection.run_sync(schema.current))
             if await connection.run_sync(schema.pending_migrations):
                 raise NotReady("the database is not at the newest migration: run `carepath migrate`")
         async with database.write() as session:
@@ -84,7 +87,8 @@ def prepare(settings: Settings) -> None:
             raise NotReady(f"{problem}: use 3.51.3 or newer")
         logs.failure("sqlite_vulnerable", version=sqlite_library())
     if settings.is_production:
-        crypto.load_keyring(settings.keyring_path)
+        if settings.keyring_file is None:
+            raise NotReady("CAREPATH_KEYRING_FILE must be set in production")
         return
     migrations.upgrade(settings)
     if not settings.keyring_path.exists():
@@ -103,10 +107,9 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     logs.configure()
     prepare(settings)
     asyncio.run(_check(settings))
+    listener = _listen(host, port)
     config = uvicorn.Config(
         create_app(settings),
-        host=host,
-        port=port,
         http="httptools",
         log_config=None,
         access_log=False,
@@ -123,18 +126,33 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     server = _Server(config, shows_docs=settings.shows_docs)
-    server.run()
+    server.run([listener])
     if not server.started:
         sys.exit(1)
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else is begun; raises NotReady."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        # A name that cannot be resolved has a negative number of its own.
+        number = error.errno or 0
+        reason = os.strerror(number).lower() if number > 0 else "no such address"
+        raise NotReady(f"cannot listen on {host}, port {port}: {reason}") from None
+
+
 async def _check(settings: Settings) -> None:
     """Say what is missing in one line, before the server would say it in a trace."""
+    keyring = crypto.load_keyring(settings.keyring_path)
     if settings.sqlite_path is not None and not settings.sqlite_path.exists():
         raise NotReady(f"there is no database at {settings.sqlite_path}: run `carepath migrate`")
     database = Database(settings)
     try:
         await refuse_to_serve_without(database)
+        if await unknown_keys(database, keyring):
+            raise NotReady(f"{settings.keyring_path} lacks keys that the database is sealed with: use its own key ring")
     finally:
         await database.close()
 
@@ -152,7 +170,7 @@ class _Server(uvicorn.Server):
             return
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        command = "carepath" if shutil.which("carepath") else "uv run carepath"
+        command = "uv run carepath" if "UV" in os.environ else "carepath"
         print(
             f"Carepath is ready.\n"
             f"  a page     {address}/conditions/acute-lymphoblastic-leukemia\n"

@@ -3,10 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import app.access.tables
-import app.consultations.tables
-import app.content.tables
-import app.delivery.tables  # noqa: F401 - each of the four adds its tables to the metadata
+import app.tables  # noqa: F401 - adds every table to the metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

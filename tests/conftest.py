@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from app import server
 from app.access import callers
 from app.access.callers import Scope
-from app.core import clock, crypto, migrations
+from app.core import crypto, migrations
 from app.core.db import Database
 from app.core.settings import Settings
 from app.main import create_app
@@ -102,7 +102,5 @@ async def admin(database: Database) -> dict[str, str]:
 async def headers_with(database: Database, *scopes: Scope) -> dict[str, str]:
     """The headers of a caller with these scopes."""
     async with database.write() as session:
-        token = await callers.create_key(
-            session, name=secrets.token_hex(8), scopes=list(scopes), is_live=False, at=clock.now()
-        )
+        token = await callers.create_key(session, name=secrets.token_hex(8), scopes=list(scopes), is_live=False)
     return {"Authorization": f"Bearer {token}"}

@@ -1,7 +1,6 @@
 """Who is asking."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -66,8 +65,9 @@ async def identify(session: AsyncSession, token: str) -> Caller:
     return Caller(f"api_key:{key_id}", frozenset(scopes))
 
 
-async def create_key(session: AsyncSession, *, name: str, scopes: list[Scope], is_live: bool, at: datetime) -> str:
+async def create_key(session: AsyncSession, *, name: str, scopes: list[Scope], is_live: bool) -> str:
     """Make an API key and return it; only its hash is kept. Raises KeyNameTaken."""
+    at = await clock.now_in(session)
     token = new_secret(KEY_PREFIXES[0] if is_live else KEY_PREFIXES[1])
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     made = await session.exec(
@@ -79,5 +79,5 @@ async def create_key(session: AsyncSession, *, name: str, scopes: list[Scope], i
     key_id = made.first()
     if key_id is None:
         raise KeyNameTaken
-    await audit.record(session, by=COMMAND_LINE.actor, action="api_key.created", subject=str(key_id[0]), at=clock.now())
+    await audit.record(session, by=COMMAND_LINE.actor, action="api_key.created", subject=str(key_id[0]), at=at)
     return token

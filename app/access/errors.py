@@ -7,6 +7,7 @@ class CredentialInvalid(Refusal):
     """A valid credential is needed: send `Authorization: Bearer <key>`."""
 
     status = 401
+    headers = ("WWW-Authenticate",)
 
 
 class ScopeMissing(Refusal):
@@ -31,13 +32,7 @@ class RequestInProgress(Refusal):
     """The first request with this `Idempotency-Key` is still running; try again after `Retry-After` seconds."""
 
     status = 409
+    headers = ("Retry-After",)
 
     def __init__(self) -> None:
         super().__init__(retry_after=1)
-
-
-class AuditAppendOnly(Refusal):
-    """The audit trail is append-only."""
-
-    status = 409
-    constraints = ("ck_audit_entries_append_only",)

@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -26,7 +26,8 @@ from app.core.db import LOCK_NOT_AVAILABLE
 from app.core.ids import digest, new_id
 
 KEPT_FOR: Final = timedelta(hours=72)
-KEY_PATTERN: Final = "^[!-~]{16,255}$"
+# A bare key, or one in the quotes of a structured field's string (RFC 9651).
+KEY_PATTERN: Final = '^([!#-~][!-~]{15,254}|"[!-~]{16,255}")$'
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,10 @@ class Answer:
 
 
 def parse_key(header: str | None) -> str:
-    """The key as sent, quotes of a structured field string (RFC 9651) taken off; raises IdempotencyKeyInvalid."""
-    key = header or ""
-    if len(key) > 1 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not re.fullmatch(KEY_PATTERN, key):
+    """The key as sent, without quotes; raises IdempotencyKeyInvalid."""
+    if header is None or not re.fullmatch(KEY_PATTERN, header):
         raise IdempotencyKeyInvalid
-    return key
+    return header[1:-1] if header.startswith('"') else header
 
 
 async def once(
@@ -68,13 +66,14 @@ async def once(
     Raises IdempotencyKeyReused when the key came with another request, RequestInProgress when the first one has not
     ended in time. On PostgreSQL the insert waits for a running twin; on SQLite one transaction writes at a time.
     """
-    made_id = new_id()
+    made_id, now = new_id(), await clock.now_in(session)
     mine = (
         (col(IdempotencyRecord.caller) == attempt.caller)
         & (col(IdempotencyRecord.operation) == attempt.operation)
         & (col(IdempotencyRecord.key_hash) == digest(attempt.key))
     )
-    while not await _claim(session, attempt, made_id, keyring):
+    while not await _claim(session, attempt, made_id, keyring, now):
+        # After a twin was waited for, the time is another.
         now = await clock.now_in(session)
         known = (await session.exec(select(IdempotencyRecord).where(mine))).first()
         if known is not None and known.expires_at > now:
@@ -91,7 +90,7 @@ async def once(
     return Answer(body, is_replay=False)
 
 
-async def _claim(session: AsyncSession, attempt: Attempt, made_id: UUID, keyring: Keyring) -> bool:
+async def _claim(session: AsyncSession, attempt: Attempt, made_id: UUID, keyring: Keyring, now: datetime) -> bool:
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement = (
         insert(IdempotencyRecord)
@@ -106,7 +105,7 @@ async def _claim(session: AsyncSession, attempt: Attempt, made_id: UUID, keyring
                 "wrapped_key": b"",
                 "nonce": b"",
                 "answer": b"",
-                "expires_at": clock.now() + KEPT_FOR,
+                "expires_at": now + KEPT_FOR,
             }
         )
         .on_conflict_do_nothing()

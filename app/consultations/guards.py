@@ -6,10 +6,20 @@ from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.consultations.tables import BookingState, ConsultationBooking, ConsultationSlot, SlotMode, SlotStatus
+from app.access.tables import IdempotencyRecord
+from app.consultations.tables import (
+    BookingState,
+    ConsultationBooking,
+    ConsultationSlot,
+    PatientDetail,
+    SlotMode,
+    SlotStatus,
+)
 from app.core import clock, schema
+from app.core.crypto import Keyring
 from app.core.db import Database, constraint_of
 from app.core.ids import digest, new_id, new_reference
 
@@ -32,6 +42,17 @@ async def refuse_to_serve_without(database: Database) -> None:
         raise GuardsMissing(f"the database lacks {', '.join(missing)}")
     if not await seat_is_given_once(database):
         raise GuardsMissing("the database lets one seat be booked twice")
+
+
+async def unknown_keys(database: Database, keyring: Keyring) -> list[str]:
+    """Ids of keys that something in the database is sealed with and that this key ring lacks."""
+    async with database.read() as session:
+        in_use = [
+            key_id
+            for table in (PatientDetail, IdempotencyRecord)
+            for key_id in await session.exec(select(col(table.key_id)).distinct())
+        ]
+    return sorted(set(in_use) - set(keyring.keys))
 
 
 async def seat_is_given_once(database: Database) -> bool:

@@ -8,6 +8,8 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     MISSING,
     AfterValidator,
+    BeforeValidator,
+    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -30,6 +32,15 @@ def _email(value: str) -> str:
     except EmailNotValidError:
         # The library's own sentence repeats parts of the address.
         raise PydanticCustomError("email", "is not an e-mail address") from None
+
+
+def _whole(value: Any) -> Any:
+    # JSON has one kind of number: 1.0 is as whole as 1. A text or a truth value is none.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise PydanticCustomError("int_type", "must be a whole number")
+    return value
 
 
 Name = Annotated[str, Line(200)]
@@ -85,7 +96,9 @@ class ConsultationSlotCreate(RequestShape):
         examples=["Europe/Berlin"],
     )
     mode: SlotMode = Field(description="How patient and clinician meet.", examples=["video"])
-    capacity: int = Field(ge=1, le=MAX_SEATS, strict=True, description="Number of seats.", examples=[1])
+    capacity: Annotated[int, BeforeValidator(_whole)] = Field(
+        ge=1, le=MAX_SEATS, description="Number of seats.", examples=[1]
+    )
     clinician: Slug | None = Field(default=None, description="Slug of the clinician.", json_schema_extra=NOT_IN_EXAMPLE)
     location: Slug | None = Field(default=None, description="Slug of the location.", json_schema_extra=NOT_IN_EXAMPLE)
     category: Slug | None = Field(
@@ -149,6 +162,12 @@ class ConsultationSlotPublic(ResponseShape):
 
 class PatientCreate(RequestShape):
     """The patient, with at least one way to be reached."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [way], "properties": {way: {"type": "string"}}} for way in ("email", "phone")]
+        }
+    )
 
     name: Name = Field(description="Name, up to 200 characters.", examples=["Sam Sample"])
     email: Email | None = Field(default=None, description="E-mail address.", examples=["sam.sample@example.com"])

@@ -1,36 +1,27 @@
 """Consultation slots: posted by admins, found by patients."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import MISSING
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, func, insert, tuple_
+from sqlalchemy import Row, insert
 from sqlalchemy import select as core_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
+from app.consultations import slot_queries
 from app.consultations.errors import SlotNotFound
-from app.consultations.neighbours import categories, category_names, condition_pages, conditions
+from app.consultations.neighbours import categories, conditions
 from app.consultations.shapes import ConsultationSlotCreate, ConsultationSlotPublic
-from app.consultations.tables import (
-    LIVE,
-    Clinician,
-    ConsultationBooking,
-    ConsultationSlot,
-    Location,
-    SlotMode,
-    SlotStatus,
-)
+from app.consultations.tables import Clinician, ConsultationSlot, Location, SlotMode, SlotStatus
 from app.core import clock
 from app.core.db import rows
 from app.core.errors import FieldFault, InvalidInput
 from app.core.shapes import Named
 
-_LOCALE = "en"
 _T = TypeVar("_T")
 
 
@@ -45,7 +36,7 @@ class SlotFilter:
     mode: SlotMode | None = None
     clinician: str | None = None
     location: str | None = None
-    statuses: frozenset[SlotStatus] | None = None
+    statuses: tuple[SlotStatus, ...] | None = None
 
 
 async def post(session: AsyncSession, wish: ConsultationSlotCreate, *, slot_id: UUID, by: str) -> None:
@@ -101,25 +92,22 @@ async def get(session: AsyncSession, slot_id: UUID) -> ConsultationSlotPublic:
 
 async def get_many(session: AsyncSession, slot_ids: set[UUID]) -> dict[UUID, ConsultationSlotPublic]:
     """Several slots by id."""
-    found = await rows(session, _slots().where(col(ConsultationSlot.id).in_(slot_ids)))
+    found = await rows(session, slot_queries.slots().where(col(ConsultationSlot.id).in_(slot_ids)))
     return {row.id: _public(row) for row in found}
 
 
 async def find(
     session: AsyncSession, wanted: SlotFilter, *, limit: int, after: tuple[datetime, UUID] | None = None
 ) -> list[ConsultationSlotPublic]:
-    """Slots, soonest first. Raises InvalidInput for a filter that names an unknown slug.
-
-    What is listed without `statuses` is bookable: `bookings.book` asks the same of a slot.
-    """
-    query = _slots().order_by(col(ConsultationSlot.starts_at), col(ConsultationSlot.id)).limit(limit)
-    query = query.where(*await _conditions(session, wanted))
+    """Slots, soonest first. Raises InvalidInput for a filter that names an unknown slug."""
+    values = {field.name: value for field in fields(wanted) if (value := getattr(wanted, field.name)) is not None}
+    asked = frozenset(values) | ({"after"} if after is not None else set())
     if after is not None:
-        query = query.where(tuple_(col(ConsultationSlot.starts_at), col(ConsultationSlot.id)) > tuple_(*after))
-    found = [_public(row) for row in await rows(session, query)]
+        values |= {"after_start": after[0], "after_id": after[1]}
+    found = await rows(session, slot_queries.listing(asked), values | {"limit": limit})
     if not found:
         await _refuse_unknown_slugs(session, wanted)
-    return found
+    return [_public(row) for row in found]
 
 
 def _zone(sent: str | None, of_location: str | None) -> str:
@@ -146,96 +134,6 @@ async def _category_id(session: AsyncSession, slug: str) -> UUID | None:
     return found
 
 
-@cache
-def _taken() -> ScalarSelect[int]:
-    return (
-        select(func.count())
-        .select_from(ConsultationBooking)
-        .where(ConsultationBooking.slot_id == ConsultationSlot.id, LIVE)
-        .correlate(ConsultationSlot)
-        .scalar_subquery()
-    )
-
-
-@cache
-def _slots() -> Select[*tuple[Any, ...]]:
-    return (
-        core_select(
-            col(ConsultationSlot.id),
-            col(ConsultationSlot.starts_at),
-            col(ConsultationSlot.ends_at),
-            col(ConsultationSlot.time_zone),
-            col(ConsultationSlot.mode),
-            col(ConsultationSlot.capacity),
-            col(ConsultationSlot.status),
-            col(ConsultationSlot.version),
-            _taken().label("taken"),
-            col(Clinician.slug).label("clinician_slug"),
-            col(Clinician.name).label("clinician_name"),
-            col(Location.slug).label("location_slug"),
-            col(Location.name).label("location_name"),
-            conditions.c.slug.label("condition_slug"),
-            condition_pages.c.name.label("condition_name"),
-            categories.c.slug.label("category_slug"),
-            category_names.c.name.label("category_name"),
-        )
-        .select_from(ConsultationSlot)
-        .outerjoin(Clinician, col(Clinician.id) == ConsultationSlot.clinician_id)
-        .outerjoin(Location, col(Location.id) == ConsultationSlot.location_id)
-        .outerjoin(conditions, conditions.c.id == ConsultationSlot.condition_id)
-        .outerjoin(
-            condition_pages,
-            (condition_pages.c.condition_id == conditions.c.id) & (condition_pages.c.locale == _LOCALE),
-        )
-        .outerjoin(categories, categories.c.id == ConsultationSlot.category_id)
-        .outerjoin(
-            category_names,
-            (category_names.c.category_id == categories.c.id) & (category_names.c.locale == _LOCALE),
-        )
-    )
-
-
-async def _conditions(session: AsyncSession, wanted: SlotFilter) -> list[ColumnElement[bool]]:
-    slot = ConsultationSlot
-    asked: list[ColumnElement[bool]] = []
-    if wanted.statuses is None:
-        now = await clock.now_in(session)
-        asked += [col(slot.status) == SlotStatus.OPEN, col(slot.starts_at) > now, col(slot.capacity) > _taken()]
-    else:
-        asked.append(col(slot.status).in_(sorted(wanted.statuses)))
-    for_anything = col(slot.condition_id).is_(None) & col(slot.category_id).is_(None)
-    if wanted.condition is not None:
-        condition = core_select(conditions.c.id).where(conditions.c.slug == wanted.condition)
-        its_category = core_select(conditions.c.category_id).where(conditions.c.slug == wanted.condition)
-        asked.append(
-            (col(slot.condition_id) == condition.scalar_subquery())
-            | (col(slot.category_id) == its_category.scalar_subquery())
-            | for_anything
-        )
-        # An unknown slug finds nothing, not even what is for anything.
-        asked.append(condition.exists())
-    if wanted.category is not None:
-        category = core_select(categories.c.id).where(categories.c.slug == wanted.category)
-        its_conditions = core_select(conditions.c.id).where(conditions.c.category_id == category.scalar_subquery())
-        asked.append(
-            (col(slot.category_id) == category.scalar_subquery())
-            | col(slot.condition_id).in_(its_conditions)
-            | for_anything
-        )
-        asked.append(category.exists())
-    if wanted.starts_from is not None:
-        asked.append(col(slot.starts_at) >= wanted.starts_from)
-    if wanted.starts_before is not None:
-        asked.append(col(slot.starts_at) < wanted.starts_before)
-    if wanted.mode is not None:
-        asked.append(col(slot.mode) == wanted.mode)
-    if wanted.clinician is not None:
-        asked.append(col(Clinician.slug) == wanted.clinician)
-    if wanted.location is not None:
-        asked.append(col(Location.slug) == wanted.location)
-    return asked
-
-
 async def _refuse_unknown_slugs(session: AsyncSession, wanted: SlotFilter) -> None:
     slugs = {
         "condition": (conditions.c.slug, wanted.condition),
@@ -253,15 +151,16 @@ async def _refuse_unknown_slugs(session: AsyncSession, wanted: SlotFilter) -> No
 
 
 def _public(row: Row[Any]) -> ConsultationSlotPublic:
-    return ConsultationSlotPublic(
+    # Not validated again: the columns and their checks have these types.
+    return ConsultationSlotPublic.model_construct(
         id=row.id,
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         time_zone=row.time_zone,
-        mode=row.mode,
+        mode=SlotMode(row.mode),
         capacity=row.capacity,
-        seats_free=max(row.capacity - row.taken, 0) if row.status == SlotStatus.OPEN else 0,
-        status=row.status,
+        seats_free=row.capacity - row.taken if row.status == SlotStatus.OPEN and not row.has_begun else 0,
+        status=SlotStatus(row.status),
         version=row.version,
         clinician=_named(row.clinician_slug, row.clinician_name),
         location=_named(row.location_slug, row.location_name),
@@ -271,4 +170,4 @@ def _public(row: Row[Any]) -> ConsultationSlotPublic:
 
 
 def _named(slug: str | None, name: str | None) -> Any:
-    return MISSING if slug is None else Named(slug=slug, name=name or slug)
+    return MISSING if slug is None else Named.model_construct(slug=slug, name=name or slug)

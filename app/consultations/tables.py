@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from app.core import db  # noqa: F401 - names constraints before the first table is made
+from app.core.db import BYTEWISE
 from app.core.ids import new_id
 
 MAX_SEATS = 50
@@ -48,7 +48,7 @@ class Clinician(SQLModel, table=True):
     __tablename__ = "clinicians"
     __table_args__ = (UniqueConstraint("slug"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    slug: str = Field(sa_type=Text)
+    slug: str = Field(sa_type=BYTEWISE)
     name: str = Field(sa_type=Text)
 
 
@@ -58,7 +58,7 @@ class Location(SQLModel, table=True):
     __tablename__ = "locations"
     __table_args__ = (UniqueConstraint("slug"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    slug: str = Field(sa_type=Text)
+    slug: str = Field(sa_type=BYTEWISE)
     name: str = Field(sa_type=Text)
     time_zone: str = Field(sa_type=Text)
 

@@ -9,11 +9,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.content import conditions
-from app.content.document import DEFAULT_LOCALE
 from app.content.errors import CategoryNotFound
 from app.content.shapes import CategoryPublic, CategorySummary
 from app.content.tables import Category, CategoryName, Condition, ConditionPage
 from app.core.db import rows
+from app.core.shapes import DEFAULT_LOCALE
 
 
 async def list_published(

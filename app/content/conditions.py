@@ -10,7 +10,6 @@ from sqlalchemy import select as core_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content.document import DEFAULT_LOCALE
 from app.content.errors import ConditionNotFound
 from app.content.publishing import sort_key
 from app.content.shapes import (
@@ -35,7 +34,7 @@ from app.content.tables import (
     TreatmentOption,
 )
 from app.core.db import rows
-from app.core.shapes import Named
+from app.core.shapes import DEFAULT_LOCALE, Named
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,13 @@
 import hashlib
 import json
 from collections.abc import Hashable, Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.content.tables import CodeSystem
-from app.core.shapes import Line, RequestShape, Slug, Text
-
-DEFAULT_LOCALE: Final = "en"
+from app.core.shapes import DEFAULT_LOCALE, Line, RequestShape, Slug, Text
 
 _Name = Annotated[str, Line(200)]
 _Item = Annotated[str, Line(1_000)]

@@ -25,10 +25,3 @@ class CategoryNamedDifferently(Refusal):
     """The document calls its category by another name than the one that is published."""
 
     status = 409
-
-
-class RevisionImmutable(Refusal):
-    """A published revision never changes."""
-
-    status = 409
-    constraints = ("ck_condition_revisions_immutable",)

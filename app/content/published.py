@@ -11,13 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
 from app.content import conditions
 from app.content.tables import ContentVersion
 from app.core import logs
-from app.core.db import Database, DatabaseBusy
+from app.core.db import Database
 from app.core.etags import etag
 
 LOOK_EVERY: Final = 0.5  # seconds
@@ -86,7 +85,7 @@ class PublishedPages:
                 async with self._database.read() as session:
                     self._learn((await session.exec(select(ContentVersion.number))).one())
                 is_out = False
-            except (SQLAlchemyError, DatabaseBusy) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next look may go well
                 # While the database is out, nobody publishes, and a page that is known is better than none.
                 if not is_out:
                     logs.failure("content_version_unknown", error)

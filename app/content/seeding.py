@@ -11,7 +11,7 @@ from app.content import publishing
 from app.content.document import ConditionDocument
 from app.content.errors import CategoryNamedDifferently
 from app.content.seed_files import SeedInvalid, line_of
-from app.content.tables import Condition, ConditionRevision, RevisionSource
+from app.content.tables import Condition, ConditionRevision, ContentVersion, RevisionSource
 
 SEED = "seed"
 
@@ -30,6 +30,8 @@ class Seeded:
 
 async def plant(session: AsyncSession, documents: Iterable[tuple[Path, ConditionDocument]]) -> Seeded:
     """Publish what changed since it was last seeded. Raises SeedOutdated, SeedInvalid: then nothing was changed."""
+    # As `publish` does: of two who seed at once, the second one sees what the first one has published.
+    await session.exec(select(ContentVersion.number).with_for_update())
     done = Seeded([], [])
     for file, document in documents:
         if await _is_known(session, file, document):

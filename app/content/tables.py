@@ -8,11 +8,8 @@ from uuid import UUID
 from sqlalchemy import JSON, CheckConstraint, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core import db  # noqa: F401 - names constraints before the first table is made
+from app.core.db import BYTEWISE
 from app.core.ids import new_id
-
-# Compared byte by byte on both databases, whatever the database's locale.
-_BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class CodeSystem(StrEnum):
@@ -35,7 +32,7 @@ class Category(SQLModel, table=True):
     __tablename__ = "categories"
     __table_args__ = (UniqueConstraint("slug"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    slug: str = Field(sa_type=_BYTEWISE)
+    slug: str = Field(sa_type=BYTEWISE)
     position: int
 
 
@@ -55,7 +52,7 @@ class Condition(SQLModel, table=True):
     __tablename__ = "conditions"
     __table_args__ = (UniqueConstraint("slug"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    slug: str = Field(sa_type=_BYTEWISE)
+    slug: str = Field(sa_type=BYTEWISE)
     category_id: UUID = Field(foreign_key="categories.id", index=True)
 
 
@@ -88,7 +85,7 @@ class ConditionPage(SQLModel, table=True):
     revision: int
     name: str = Field(sa_type=Text)
     # The name without case and accents: lists are sorted and filtered by it.
-    sort_key: str = Field(sa_type=_BYTEWISE)
+    sort_key: str = Field(sa_type=BYTEWISE)
     summary: str = Field(sa_type=Text)
     overview: str = Field(sa_type=Text)
     when_to_consult: str = Field(sa_type=Text)
@@ -137,7 +134,7 @@ class Treatment(SQLModel, table=True):
     __tablename__ = "treatments"
     __table_args__ = (UniqueConstraint("slug"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
-    slug: str = Field(sa_type=_BYTEWISE)
+    slug: str = Field(sa_type=BYTEWISE)
 
 
 class TreatmentName(SQLModel, table=True):

@@ -4,11 +4,10 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content.document import DEFAULT_LOCALE
 from app.content.errors import TreatmentOptionNotFound
 from app.content.shapes import TreatmentOffer, TreatmentPublic, TreatmentSummary
 from app.content.tables import Condition, ConditionPage, Treatment, TreatmentName, TreatmentOption
-from app.core.shapes import Named
+from app.core.shapes import DEFAULT_LOCALE, Named
 
 
 async def list_published(session: AsyncSession, *, limit: int, after: str | None = None) -> list[TreatmentSummary]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -13,25 +13,37 @@ PUBLIC = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
 REVALIDATE = "no-cache"
 
 
-def conditional(cache_control: str) -> type[APIRoute]:
-    """A route class whose 200 answers to GET carry an ETag and `cache_control`.
+class ConditionalRoute(APIRoute):
+    """A route whose 200 answers to GET carry an ETag and `cache_control`.
 
     A door that reads one versioned thing says so: `request.state.version = slot.version`.
     """
 
-    class ConditionalRoute(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handler = super().get_route_handler()
+    cache_control: ClassVar[str]
 
-            async def answer(request: Request) -> Response:
-                response = await handler(request)
-                if request.method == "GET" and response.status_code == HTTPStatus.OK:
-                    return _conditional(request, response, cache_control)
-                return response
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, and what is added to its answer."""
+        handler = super().get_route_handler()
 
-            return answer
+        async def answer(request: Request) -> Response:
+            response = await handler(request)
+            if request.method == "GET" and response.status_code == HTTPStatus.OK:
+                return _conditional(request, response, self.cache_control)
+            return response
 
-    return ConditionalRoute
+        return answer
+
+
+class PublicRoute(ConditionalRoute):
+    """Content: any cache may keep it for a minute, and longer while nobody can be asked."""
+
+    cache_control = PUBLIC
+
+
+class FreshRoute(ConditionalRoute):
+    """What changes any moment: a cache has to ask each time."""
+
+    cache_control = REVALIDATE
 
 
 def _conditional(request: Request, response: Response, cache_control: str) -> Response:
@@ -40,7 +52,7 @@ def _conditional(request: Request, response: Response, cache_control: str) -> Re
         tag = etag(getattr(request.state, "version", 0), bytes(response.body))
         response.headers["etag"] = tag
     response.headers["cache-control"] = cache_control
-    if matches(request.headers.get("if-none-match"), tag):
+    if matches(", ".join(request.headers.getlist("if-none-match")), tag):
         kept = {
             name: value for name, value in response.headers.items() if name not in ("content-length", "content-type")
         }

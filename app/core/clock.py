@@ -1,9 +1,12 @@
 """The one place that reads a clock."""
 
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlmodel import UTCDateTime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 
@@ -22,3 +25,21 @@ async def now_in(session: AsyncSession) -> datetime:
         return now()
     # A select of one column has one value; the driver makes it an aware datetime.
     return cast("datetime", await session.scalar(select(func.clock_timestamp()))).astimezone(UTC)
+
+
+class current_moment(FunctionElement[datetime]):  # noqa: N801 - written like a function of SQL
+    """The time that decides, as part of a statement: see `now_in`. On SQLite to the millisecond."""
+
+    type = UTCDateTime()
+    inherit_cache = True
+
+
+@compiles(current_moment, "postgresql")
+def _on_postgresql(_element: current_moment, _compiler: Any, **_: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(current_moment, "sqlite")
+def _on_sqlite(_element: current_moment, _compiler: Any, **_: Any) -> str:
+    # In the very form that instants are stored in, so that the comparison of texts is one of times.
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"

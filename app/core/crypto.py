@@ -63,7 +63,7 @@ class Keyring:
         try:
             data_key = AESGCM(key).decrypt(wrapping_nonce, wrapped, context.encode())
             return AESGCM(data_key).decrypt(envelope.nonce, envelope.ciphertext, context.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter for a part that was cut short
             raise EnvelopeUnreadable from None
 
     def fingerprint(self, data: bytes, *, key_id: str) -> bytes:
@@ -80,11 +80,12 @@ def load_keyring(path: Path) -> Keyring:
         content = json.loads(path.read_text())
         keys = {key_id: base64.b64decode(key, validate=True) for key_id, key in content["keys"].items()}
         primary = content["primary"]
+        fits = primary in keys and all(_key_id(key) == key_id for key_id, key in keys.items())
     except FileNotFoundError:
         raise KeyringInvalid(f"there is no key ring at {path}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise KeyringInvalid(f"{path} is not a key ring") from None
-    if primary not in keys or any(_key_id(key) != key_id for key_id, key in keys.items()):
+    if not fits:
         raise KeyringInvalid(f"{path} is not a key ring: a key and its id do not belong together")
     return Keyring(primary, keys)
 
@@ -112,5 +113,5 @@ def make_keyring(path: Path) -> Keyring:
 def _key_id(key: bytes) -> str:
     # Made from the key, so that a ring whose entries were mixed up is noticed when it is read.
     if len(key) != _KEY_BYTES:
-        raise KeyringInvalid("a key of the key ring is not 32 bytes long")
+        raise ValueError
     return hashlib.sha256(b"carepath key id" + key).hexdigest()[:12]

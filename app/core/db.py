@@ -7,12 +7,12 @@ committed by `Database.write` and by nothing else.
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -38,6 +38,9 @@ SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+
+# Text that is compared byte by byte on both databases, whatever the database's locale.
+BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
 
 # How long a request waits for a connection or for its turn to write, in seconds.
 PATIENCE = 10.0
@@ -65,15 +68,18 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         path = settings.sqlite_path
         if path is not None:
-            self.writer: FileLock | None = FileLock(path.with_name(path.name + ".lock"))
+            self.writer: FileLock | None = FileLock(path.with_name(path.name + ".lock"), patience=PATIENCE)
             self.reading = _sqlite_engine(path, "BEGIN", "query_only=ON", pool_size=4, reset=None)
             self.writing = _sqlite_engine(path, "BEGIN IMMEDIATE", pool_size=1, reset="rollback")
         else:
             size = settings.database_pool_size
             self.writer = None
-            self.reading = _postgres_engine(settings.database_url, size, "-c default_transaction_read_only=on")
+            self.reading = _postgres_engine(
+                settings.database_url, size, "-c default_transaction_read_only=on", asks_first=False
+            )
             self.reading = self.reading.execution_options(isolation_level="REPEATABLE READ")
-            self.writing = _postgres_engine(settings.database_url, size)
+            # One small question more before each write, so that a restarted server costs no booking a second try.
+            self.writing = _postgres_engine(settings.database_url, size, asks_first=True)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -124,18 +130,13 @@ def _sqlite_engine(
     )
 
 
-def _postgres_engine(url: str, size: int, *options: str) -> AsyncEngine:
+def _postgres_engine(url: str, size: int, *options: str, asks_first: bool) -> AsyncEngine:
     import psycopg  # noqa: PLC0415 - SQLite's processes do without it
 
+    address = postgres_address(url, *_POSTGRES_OPTIONS, *options)
+
     async def connect() -> psycopg.AsyncConnection[Any]:
-        # The address goes to libpq as it was written: it may name several hosts and target_session_attrs.
-        return await psycopg.AsyncConnection.connect(
-            url,
-            options=" ".join((*_POSTGRES_OPTIONS, *options)),
-            connect_timeout=5,
-            keepalives_idle=30,
-            application_name="carepath",
-        )
+        return await psycopg.AsyncConnection.connect(**address)
 
     return create_async_engine(
         "postgresql+psycopg://",
@@ -143,14 +144,24 @@ def _postgres_engine(url: str, size: int, *options: str) -> AsyncEngine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=PATIENCE,
+        pool_pre_ping=asks_first,
         hide_parameters=True,
     )
 
 
-async def rows(session: AsyncSession, query: Executable) -> Sequence[Any]:
-    """All rows of a query that names more columns than SQLModel's `exec` has types for."""
-    found: Sequence[Any] = (await session.exec(query)).all()  # type: ignore[call-overload]
-    return found
+def postgres_address(url: str, *options: str) -> dict[str, Any]:
+    """What libpq is given: all that the URL says, `target_session_attrs` and the like included, and our options."""
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - SQLite's processes do without it
+
+    said = conninfo_to_dict(url)
+    ours = {"connect_timeout": 5, "keepalives_idle": 30, "application_name": "carepath"}
+    return ours | said | {"options": " ".join((*options, str(said.get("options", ""))))}
+
+
+async def rows(session: AsyncSession, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+    """All rows of a query that selects columns: the session's unit of work has no part in it."""
+    connection = await session.connection()
+    return (await connection.execute(query, values)).all()
 
 
 def sqlite_library() -> str:

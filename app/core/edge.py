@@ -68,7 +68,7 @@ HTTP_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DEL
 
 
 class LastResort:
-    """Refuses bodies that say they are too large, and turns what nobody caught into a problem.
+    """Refuses bodies that are too large, and turns what nobody caught into a problem.
 
     So no server or framework prints an exception's text.
     """
@@ -89,12 +89,10 @@ class LastResort:
             await send(message)
 
         request_id = scope["state"]["request_id"]
-        length = dict(scope["headers"]).get(b"content-length", b"")
-        if length.isdigit() and int(length) > MAX_BODY_BYTES:
-            await render(BodyTooLarge(), request_id)(scope, receive, send)
-            return
         try:
-            await self.app(scope, receive, note)
+            await self.app(scope, await _whole_body(scope, receive), note)
+        except BodyTooLarge as refusal:
+            await render(refusal, request_id)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the last one who can keep its text out of the server's log
             logs.failure("unhandled", error, request_id=request_id)
             if has_started:
@@ -126,6 +124,31 @@ class Finish:
 
 async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
+
+
+async def _whole_body(scope: Scope, receive: Receive) -> Receive:
+    """Wait for the body, also where no door would read it, and give it back in one piece; raises BodyTooLarge."""
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise BodyTooLarge
+    if b"content-length" not in headers and b"transfer-encoding" not in headers:
+        return receive
+    body, has_more = b"", True
+    while has_more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        body += message.get("body", b"")
+        has_more = message.get("more_body", False)
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+    pieces = iter([{"type": "http.request", "body": body, "more_body": has_more}])
+
+    async def replay() -> Message:
+        return next(pieces, None) or await receive()
+
+    return replay
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

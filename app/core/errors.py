@@ -4,7 +4,7 @@ A refusal is a class named as a fact. Its docstring's first paragraph is the sen
 OpenAPI file shows; the rest of the docstring, where there is one, says what to do and stands on the problem's page.
 
     Refusal
-    ├── InvalidInput 422, MalformedRequest 400, BodyTooLarge 413, RateLimited 429
+    ├── InvalidInput 422, BodyTooLarge 413, RateLimited 429
     ├── NotFound 404, MethodNotAllowed 405
     ├── InternalError 500, Unavailable 503
     └── the rooms' own, in `content/errors.py`, `consultations/errors.py` and `access/errors.py`
@@ -35,6 +35,8 @@ class Refusal(Exception):
     title: ClassVar[str] = "Refused"
     # The database's constraints and triggers that mean this refusal.
     constraints: ClassVar[tuple[str, ...]] = ()
+    # Headers that its answer has, by the names that the OpenAPI file describes them under.
+    headers: ClassVar[tuple[str, ...]] = ()
     # JSON schemas of the members that this problem adds to RFC 9457's.
     members: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
@@ -84,12 +86,6 @@ class InvalidInput(Refusal):
         return cls(FieldFault(detail, code, parameter=name))
 
 
-class MalformedRequest(Refusal):
-    """The request's body could not be read as JSON."""
-
-    status = 400
-
-
 class BodyTooLarge(Refusal):
     """The request's body is larger than 64 KiB."""
 
@@ -100,6 +96,7 @@ class RateLimited(Refusal):
     """Too many requests from this address; `Retry-After` says in how many seconds to try again."""
 
     status = 429
+    headers = ("Retry-After",)
 
 
 class NotFound(Refusal):
@@ -127,6 +124,7 @@ class Unavailable(Refusal):
     """The service cannot answer right now. Try again after `Retry-After` seconds, with the same `Idempotency-Key`."""
 
     status = 503
+    headers = ("Retry-After",)
 
     def __init__(self) -> None:
         super().__init__(retry_after=2)

@@ -8,9 +8,7 @@ def etag(version: int, body: bytes) -> str:
     return f'"{version}-{hashlib.sha256(body).hexdigest()[:20]}"'
 
 
-def matches(if_none_match: str | None, tag: str) -> bool:
+def matches(if_none_match: str, tag: str) -> bool:
     """Whether a client that sent this `If-None-Match` has the representation already (weak comparison)."""
-    if if_none_match is None:
-        return False
     sent = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
     return "*" in sent or tag in sent

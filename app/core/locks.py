@@ -33,6 +33,9 @@ class FileLock:
                     fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     await self._wait()
+                except OSError:
+                    self._turn.release()
+                    raise
         except TimeoutError:
             raise LockTimeout from None
 
@@ -50,9 +53,13 @@ class FileLock:
         locked: asyncio.Future[None] = loop.create_future()
 
         def wait_in_kernel() -> None:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            failure = None
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+            except OSError as error:
+                failure = error
             with suppress(RuntimeError):  # the loop was closed meanwhile; the kernel frees the lock with the process
-                loop.call_soon_threadsafe(locked.set_result, None)
+                loop.call_soon_threadsafe(_settle, locked, failure)
 
         # A daemon: a process that ends does not wait for a lock that another one holds.
         threading.Thread(target=wait_in_kernel, name="carepath-lock", daemon=True).start()
@@ -66,3 +73,10 @@ class FileLock:
     def _give_back(self) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)
         self._turn.release()
+
+
+def _settle(locked: "asyncio.Future[None]", failure: OSError | None) -> None:
+    if failure is None:
+        locked.set_result(None)
+    else:
+        locked.set_exception(failure)

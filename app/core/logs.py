@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on standard error, made of chosen fields only.
 
-Nothing that a client sent is ever a field. Of an exception the type and the lines of code are told, never its text:
-that of a database or validation error carries values.
+Nothing that a client sent is ever a field, but for a request id that is a UUID. Of an exception the type and the lines
+of code are told, never its text: that of a database or validation error carries values.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 from app.core import clock
 
 _log = logging.getLogger("carepath")
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class JsonLines(logging.Formatter):
@@ -25,8 +26,9 @@ class JsonLines(logging.Formatter):
             line["event"] = record.msg
         else:
             line |= {"event": "library", "logger": record.name, "line": f"{record.filename}:{record.lineno}"}
-            # Other libraries write values into their messages; only the server's own are known to be harmless.
-            if record.name.startswith("uvicorn"):
+            # Other libraries write values into their messages. The server's own are harmless but for its errors, where
+            # it writes the trace of an exception, with its text.
+            if record.name.startswith("uvicorn") and record.levelno < logging.ERROR:
                 line["message"] = record.getMessage()
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[0] is not None:
@@ -35,7 +37,7 @@ class JsonLines(logging.Formatter):
                 f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(record.exc_info[2])[-12:]
             ]
-        return json.dumps(line, ensure_ascii=False)
+        return _ENCODER.encode(line)
 
 
 def configure() -> None:

@@ -5,13 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 
 from app.core import schema
+from app.core.db import postgres_address
 from app.core.settings import Settings
 
 # Any number that nothing else locks: "carepath" in ASCII, as far as it fits.
 _ADVISORY_LOCK = 0x6361726570617468
+
+
+class DatabaseNewer(Exception):
+    """The database is at a migration that this version does not know. The text says what to do."""
 
 
 def upgrade(settings: Settings, revision: str = "head") -> bool:
@@ -19,8 +24,15 @@ def upgrade(settings: Settings, revision: str = "head") -> bool:
     with _alone(settings) as connection:
         if revision == "head" and not schema.pending_migrations(connection):
             return False
+        refuse_newer(schema.current(connection))
         _alembic("upgrade", connection, revision)
         return True
+
+
+def refuse_newer(migration: str | None) -> None:
+    """Raise DatabaseNewer for a migration that this version does not have; None, an empty database, is fine."""
+    if migration is not None and not (schema.folder("migrations") / "versions" / f"{migration}.py").is_file():
+        raise DatabaseNewer("the database was migrated by a newer version of Carepath: use that one")
 
 
 def downgrade(settings: Settings, revision: str) -> None:
@@ -35,11 +47,19 @@ def engine_for(settings: Settings) -> Engine:
     if path is None:
         import psycopg  # noqa: PLC0415 - SQLite's processes do without it
 
-        url = settings.database_url
+        address = postgres_address(settings.database_url)
         return create_engine(
-            "postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=5), poolclass=NullPool
+            "postgresql+psycopg://",
+            creator=lambda: psycopg.connect(**address),
+            poolclass=NullPool,
+            hide_parameters=True,
         )
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"isolation_level": None})
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"isolation_level": None},
+    )
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:

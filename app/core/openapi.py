@@ -1,24 +1,44 @@
 """The OpenAPI file: what FastAPI makes, completed so that it says all that the server does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
+from app.core.caching import ConditionalRoute
 from app.core.problems import MEDIA_TYPE, FieldProblem, Problem
 
 _REFS = "#/components/schemas/"
-_ETAG = {
+_HEADERS: dict[str, Any] = {
+    "Cache-Control": {"description": "How long the answer may be kept.", "schema": {"type": "string"}},
+    "Content-Language": {"description": "Language of the texts (BCP 47).", "schema": {"type": "string"}},
     "ETag": {
         "description": 'Strong entity tag, `"<version>-<digest>"`: send it back as `If-None-Match`.',
         "schema": {"type": "string"},
         "example": '"1-5f2b7c93a44f6e8c1b7e"',
     },
-    "Cache-Control": {"description": "How long the answer may be kept.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {
+        "description": "`true` where an earlier attempt with this key did it.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Link": {"description": 'The next page, `<...>; rel="next"` (RFC 8288).', "schema": {"type": "string"}},
+    "Location": {"description": "Address of what was made.", "schema": {"type": "string", "format": "uri-reference"}},
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
+    "WWW-Authenticate": {"description": "The scheme to use, `Bearer`.", "schema": {"type": "string"}},
+    "X-Request-Id": {
+        "description": "The request's id: quote it when you report a problem.",
+        "schema": {"type": "string"},
+    },
 }
-_NOT_MODIFIED = {"description": "You have it already: `If-None-Match` names the current ETag.", "headers": _ETAG}
+
+
+def _header(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -27,18 +47,9 @@ _IF_NONE_MATCH = {
     "schema": {"type": "string"},
     "example": '"1-5f2b7c93a44f6e8c1b7e"',
 }
-_LOCATION = {
-    "Location": {"description": "Address of what was made.", "schema": {"type": "string", "format": "uri-reference"}}
-}
-_REPLAYED = {
-    "Idempotent-Replayed": {
-        "description": "`true` where an earlier attempt with this key did it.",
-        "schema": {"type": "string", "enum": ["true"]},
-    }
-}
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, routes: Sequence[APIRoute]) -> dict[str, Any]:
     """The whole description."""
     spec = get_openapi(
         title=app.title,
@@ -55,8 +66,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         [(Problem, "serialization"), (FieldProblem, "serialization")], ref_template=_REFS + "{model}"
     )
     schemas.update(own["$defs"])
+    spec["components"]["headers"] = _HEADERS
+    conditional = {route.name for route in routes if isinstance(route, ConditionalRoute)}
     for method, operation in _operations(spec):
-        _complete(operation, schemas, is_read=method == "get" and not operation["operationId"].endswith("ness"))
+        _complete(operation, schemas, is_read=method == "get" and operation["operationId"] in conditional)
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             field.pop("x-not-in-example", None)
@@ -79,28 +92,41 @@ def _complete(operation: dict[str, Any], schemas: dict[str, Any], *, is_read: bo
         # The framework adds its own to every door with a parameter; the ones without ours take any text.
         del answers["422"]
     if is_read:
-        answers["200"].setdefault("headers", {}).update(_ETAG)
-        answers["304"] = _NOT_MODIFIED
+        always = _header("ETag", "Cache-Control")
+        answers["200"].setdefault("headers", {}).update(always)
+        answers["304"] = {
+            "description": "You have it already: `If-None-Match` names the current ETag.",
+            "headers": dict(always),
+        }
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
     if "201" in answers:
-        answers["201"].setdefault("headers", {}).update(_LOCATION)
+        answers["201"].setdefault("headers", {}).update(_header("Location"))
     for parameter in operation.get("parameters", []):
         _complete_parameter(parameter, answers)
-    bodies = [operation["requestBody"]] if "requestBody" in operation else []
-    for answer in [*bodies, *answers.values()]:
-        for media_type, content in answer.get("content", {}).items():
-            if media_type != MEDIA_TYPE and "example" not in content:
-                content["example"] = _example(content["schema"], schemas)
-            if answer.get("description") == "Successful Response":
-                answer["description"] = schemas[content["schema"]["$ref"].removeprefix(_REFS)]["description"]
+    if "requestBody" in operation:
+        _complete_content(operation["requestBody"], schemas)
+    for answer in answers.values():
+        _complete_content(answer, schemas)
+        answer.setdefault("headers", {}).update(_header("X-Request-Id"))
+    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
+        answers["200"]["headers"].update(_header("Link"))
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _complete_content(part: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Give a body or an answer its example, and the description of what it holds."""
+    for media_type, content in part.get("content", {}).items():
+        if media_type != MEDIA_TYPE and "example" not in content:
+            content["example"] = _example(content["schema"], schemas)
+        if part.get("description") == "Successful Response":
+            part["description"] = schemas[content["schema"]["$ref"].removeprefix(_REFS)]["description"]
 
 
 def _complete_parameter(parameter: dict[str, Any], answers: dict[str, Any]) -> None:
     schema = parameter["schema"]
     parameter["required"] = schema.pop("x-required", parameter["required"])
     if parameter["name"] == "Idempotency-Key":
-        answers["201"].setdefault("headers", {}).update(_REPLAYED)
+        answers["201"].setdefault("headers", {}).update(_header("Idempotent-Replayed"))
     for repeated in ("description", "title"):
         schema.pop(repeated, None)
     examples = schema.pop("examples", None)

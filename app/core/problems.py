@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import MISSING, Field
+from pydantic import MISSING, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 
@@ -19,7 +20,6 @@ from app.core.errors import (
     FieldFault,
     InternalError,
     InvalidInput,
-    MalformedRequest,
     MethodNotAllowed,
     NotFound,
     Refusal,
@@ -29,9 +29,9 @@ from app.core.errors import (
 from app.core.shapes import ResponseShape
 
 MEDIA_TYPE = "application/problem+json"
-_BY_STATUS: Mapping[int, type[Refusal]] = {
-    r.status: r for r in (MalformedRequest, NotFound, MethodNotAllowed, BodyTooLarge)
-}
+# A request can be wrong in thousands of places; nobody mends more than these at a time.
+MOST_FAULTS = 20
+_BY_STATUS: Mapping[int, type[Refusal]] = {r.status: r for r in (NotFound, MethodNotAllowed, BodyTooLarge)}
 _EXAMPLE_REQUEST_ID = "01993b2e5f7c7d0c8a2b6f4e1d3c5a79"
 # Pydantic's own sentences for these carry characters of what was sent.
 _SENTENCES: Mapping[str, str] = {
@@ -58,7 +58,9 @@ class FieldProblem(ResponseShape):
 
 
 class Problem(ResponseShape):
-    """A refusal (RFC 9457)."""
+    """A refusal (RFC 9457). Some have members of their own."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="Stable address of the problem's page, relative to this API.")
     title: str = Field(description="Short name of the problem.")
@@ -82,10 +84,10 @@ def render(refusal: Refusal, request_id: str) -> Response:
     }
     if refusal.faults:
         body["errors"] = [_as_dict(fault) for fault in refusal.faults]
-    headers = {"Cache-Control": "no-store"}
+    headers = {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
-    if refusal.status == 401:  # noqa: PLR2004
+    if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(content, refusal.status, headers, media_type=MEDIA_TYPE)
@@ -105,10 +107,8 @@ def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
         previous = entry["content"][MEDIA_TYPE].get("schema")
         if previous is None or refusal.members:
             entry["content"][MEDIA_TYPE]["schema"] = schema
-        if refusal.status == 429:  # noqa: PLR2004
-            entry["headers"] = {
-                "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
-            }
+        headers = {name: {"$ref": f"#/components/headers/{name}"} for name in refusal.headers}
+        entry["headers"] = entry.get("headers", {}) | headers
     return found
 
 
@@ -117,7 +117,7 @@ def answer_with_problems(app: FastAPI, routes: Sequence[APIRoute]) -> None:
 
     async def refuse(request: Request, error: Exception) -> Response:
         refusal = _as_refusal(error)
-        if refusal.status >= 500:  # noqa: PLR2004
+        if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logs.failure("refused", error, request_id=request.state.request_id, code=refusal.code)
         answer = render(refusal, request.state.request_id)
         if isinstance(refusal, MethodNotAllowed):
@@ -134,18 +134,29 @@ def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, RequestValidationError):
-        return InvalidInput(*(_fault(fault) for fault in error.errors()))
+        return InvalidInput(*(_fault(fault) for fault in error.errors()[:MOST_FAULTS]))
     if isinstance(error, HTTPException):
-        return _BY_STATUS.get(error.status_code, InternalError)()
+        return _of_framework(error)
     if isinstance(error, IntegrityError):
-        constraint = constraint_of(error)
-        refusal = refusal_for(constraint)
-        if refusal is None:
-            logs.failure("constraint", constraint=constraint)
-        return (refusal or InternalError)()
+        return _of_constraint(constraint_of(error))
     if isinstance(error, DatabaseBusy) or (isinstance(error, DBAPIError) and is_temporary(error)):
         return Unavailable()
     return InternalError()
+
+
+def _of_framework(error: HTTPException) -> Refusal:
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # What it says of a body that is not UTF-8, nested too deep, or holds a number of thousands of digits.
+        return InvalidInput.at("", "json_invalid", _SENTENCES["json_invalid"])
+    return _BY_STATUS.get(error.status_code, InternalError)()
+
+
+def _of_constraint(constraint: str | None) -> Refusal:
+    refusal = refusal_for(constraint)
+    if refusal is None:
+        logs.failure("constraint", constraint=constraint)
+        return InternalError()
+    return refusal()
 
 
 def _fault(fault: Mapping[str, Any]) -> FieldFault:

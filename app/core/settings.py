@@ -1,6 +1,8 @@
 """Settings, from environment variables that begin with `CAREPATH_`. README.md lists each of them."""
 
+import ipaddress
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +37,19 @@ def _database_url(url: str) -> str:
     )
 
 
+def _origin(origin: str) -> str:
+    if not re.fullmatch(r"https?://[\w.-]+(:\d+)?|\*", origin):
+        raise PydanticCustomError("origin", "must look like https://www.example.org, without a path, or be *")
+    return origin
+
+
+def _network(address: str) -> str:
+    try:
+        return str(ipaddress.ip_network(address))
+    except ValueError:
+        raise PydanticCustomError("network", "must be IP addresses or networks, such as 10.0.0.0/8") from None
+
+
 class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
@@ -44,13 +59,13 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_database_url), Field(repr=False)] = "sqlite:///carepath.db"
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
     keyring_file: Path | None = None
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode] = ()
     docs: bool | None = None
     rate_limits: bool = True
     anonymous_writes_per_minute: Annotated[int, Field(ge=1)] = 30
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode] = ()
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -59,12 +74,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _nothing_unsafe_in_production(self) -> "Settings":
-        if self.environment is Environment.PRODUCTION:
-            for name in ("database_url", "keyring_file"):
-                if name not in self.model_fields_set:
-                    raise PydanticCustomError(
-                        "unsafe_default", "{variable} must be set in production", {"variable": PREFIX + name.upper()}
-                    )
+        if self.is_production and "database_url" not in self.model_fields_set:
+            raise PydanticCustomError("unsafe_default", "CAREPATH_DATABASE_URL must be set in production")
         return self
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
     MISSING,
@@ -23,6 +23,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_SLUG = 100
+# The language of texts where nobody asks for another (BCP 47).
+DEFAULT_LOCALE: Final = "en"
 # Everything of Unicode's category Cc but tab, line feed and carriage return, as JSON Schema can say it.
 _LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _TEXT_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"

@@ -5,6 +5,7 @@ A trip costs more than most of our statements do. Measured with one process and 
 the requests of plain aiosqlite.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -24,7 +25,13 @@ _PRAGMAS = (
 
 async def connect(path: Path, begin: str, *pragmas: str) -> aiosqlite.Connection:
     """Open a connection whose transactions begin with this statement."""
-    return await Connection(path, begin, *pragmas)
+    connection = Connection(path, begin, *pragmas)
+    try:
+        return await connection
+    except BaseException:
+        # Its thread ends by itself, but speaks to the event loop once more: not after the loop was closed.
+        await asyncio.to_thread(connection.join)
+        raise
 
 
 class Connection(aiosqlite.Connection):
@@ -34,6 +41,10 @@ class Connection(aiosqlite.Connection):
         super().__init__(partial(_connect, path, pragmas), iter_chunk_size=64)
         self._begin = begin
         self._thread.daemon = True
+
+    def join(self) -> None:
+        """Wait for the thread's end."""
+        self._thread.join()
 
     def cursor(self) -> "Cursor":  # type: ignore[override]
         """Make a cursor, without a trip to the thread."""

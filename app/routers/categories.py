@@ -9,16 +9,14 @@ from pydantic import Field
 from app.content import categories
 from app.content.errors import CategoryNotFound
 from app.content.shapes import CategoryPublic, CategorySummary
-from app.core.caching import PUBLIC, conditional
+from app.core.caching import PublicRoute
 from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import ListShape
 from app.routers.deps import ALWAYS, PathSlug, ReadSession
 
-router = APIRouter(
-    prefix="/categories", tags=["Categories"], route_class=conditional(PUBLIC), responses=responses(*ALWAYS)
-)
+router = APIRouter(prefix="/categories", tags=["Categories"], route_class=PublicRoute, responses=responses(*ALWAYS))
 
 
 class CategoryList(ListShape):

@@ -11,16 +11,15 @@ from app.content import conditions
 from app.content.errors import ConditionNotFound
 from app.content.shapes import ConditionPublic, ConditionSummary, TreatmentOptionPublic
 from app.content.tables import CodeSystem
-from app.core.caching import PUBLIC, conditional
+from app.core.caching import PublicRoute
 from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import ListShape, Slug
 from app.routers.deps import ALWAYS, PathSlug, Published, ReadSession
 
-router = APIRouter(
-    prefix="/conditions", tags=["Conditions"], route_class=conditional(PUBLIC), responses=responses(*ALWAYS)
-)
+router = APIRouter(prefix="/conditions", tags=["Conditions"], route_class=PublicRoute, responses=responses(*ALWAYS))
+_IN_ITS_LANGUAGE = {"headers": {"Content-Language": {"$ref": "#/components/headers/Content-Language"}}}
 _CODE = r"^(icd-10|mesh)\|[A-Z0-9.]{1,16}$"
 
 
@@ -73,7 +72,11 @@ async def list_conditions(
     )
 
 
-@router.get("/{slug}", response_model=ConditionPublic, responses=responses(ConditionNotFound))
+@router.get(
+    "/{slug}",
+    response_model=ConditionPublic,
+    responses={200: _IN_ITS_LANGUAGE, **responses(ConditionNotFound)},
+)
 async def read_condition(slug: PathSlug, published: Published) -> Response:
     """Read a condition's page.
 

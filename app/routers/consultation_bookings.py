@@ -22,8 +22,8 @@ from app.consultations.errors import BookingEnded, BookingNotFound, SlotNotForCo
 from app.consultations.shapes import ConsultationBookingCreate, PatientNamePublic, PatientPublic
 from app.consultations.tables import BookingState
 from app.content import conditions
-from app.core.caching import REVALIDATE, conditional
-from app.core.errors import BodyTooLarge, InvalidInput, RateLimited
+from app.core.caching import FreshRoute
+from app.core.errors import InvalidInput, RateLimited
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.routers.answers import created
@@ -53,7 +53,7 @@ from app.routers.deps import (
 router = APIRouter(
     prefix="/consultation-bookings",
     tags=["Consultation bookings"],
-    route_class=conditional(REVALIDATE),
+    route_class=FreshRoute,
     responses=responses(*ALWAYS),
 )
 Reference = Annotated[
@@ -98,14 +98,9 @@ async def book_consultation(
     The seat is given once, however many ask for it. The answer holds the token that the booking's holder needs from
     now on; it carries nothing of what the patient told.
     """
-    about = None
-    if wish.condition is not None:
-        about = await conditions.refer(session, wish.condition)
-        if about is None:
-            raise InvalidInput.at("/condition", "unknown_reference", "names nothing that is published here")
-    topic = None if about is None else Topic(about.id, about.category_id)
 
     async def make(booking_id: UUID) -> bytes:
+        topic = await _topic(session, wish.condition)
         booking, token = await bookings.book(
             session, wish, booking_id=booking_id, topic=topic, keyring=keyring, by=caller.actor
         )
@@ -175,7 +170,7 @@ async def read_consultation_booking(
 
 @router.post(
     "/{reference}/cancel",
-    responses=responses(BodyTooLarge, BookingNotFound, CredentialInvalid, BookingEnded, RateLimited),
+    responses=responses(BookingNotFound, CredentialInvalid, BookingEnded, RateLimited),
     dependencies=[limited, with_booking_token, with_api_key],
 )
 async def cancel_consultation_booking(
@@ -188,6 +183,15 @@ async def cancel_consultation_booking(
     """
     booking, caller = await _open(session, reference, token, Scope.BOOKINGS_WRITE)
     return await public_view(session, await bookings.cancel(session, booking, by=caller.actor))
+
+
+async def _topic(session: AsyncSession, slug: str | None) -> Topic | None:
+    if slug is None:
+        return None
+    about = await conditions.refer(session, slug)
+    if about is None:
+        raise InvalidInput.at("/condition", "unknown_reference", "names nothing that is published here")
+    return Topic(about.id, about.category_id)
 
 
 async def _open(session: AsyncSession, reference: str, token: str | None, scope: Scope) -> tuple[Booking, Caller]:

@@ -20,7 +20,7 @@ from app.consultations import slots
 from app.consultations.errors import ExternalIdTaken, SlotNotFound, SlotOverlaps
 from app.consultations.shapes import ConsultationSlotCreate, ConsultationSlotPublic
 from app.consultations.tables import SlotMode, SlotStatus
-from app.core.caching import REVALIDATE, conditional
+from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput
 from app.core.ids import new_id
 from app.core.paging import PageQuery, instant, next_link, page_of
@@ -42,7 +42,7 @@ from app.routers.deps import (
 router = APIRouter(
     prefix="/consultation-slots",
     tags=["Consultation slots"],
-    route_class=conditional(REVALIDATE),
+    route_class=FreshRoute,
     responses=responses(*ALWAYS),
 )
 
@@ -87,9 +87,7 @@ class SlotQuery(PageQuery):
         """The same, as the room takes it."""
         statuses = None
         if self.status is not None:
-            statuses = (
-                frozenset(SlotStatus) if self.status is StatusFilter.ALL else frozenset([SlotStatus(self.status)])
-            )
+            statuses = tuple(SlotStatus) if self.status is StatusFilter.ALL else (SlotStatus(self.status),)
         return slots.SlotFilter(
             condition=self.condition,
             category=self.category,

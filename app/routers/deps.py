@@ -19,7 +19,6 @@ from app.core.errors import (
     BodyTooLarge,
     InternalError,
     InvalidInput,
-    MalformedRequest,
     RateLimited,
     Unavailable,
 )
@@ -27,8 +26,8 @@ from app.core.limits import Limiter, address_of
 from app.core.shapes import MAX_SLUG, SLUG_PATTERN
 
 # Refusals that every door with a body, and every door at all, can meet.
-BODY = (MalformedRequest, BodyTooLarge, InvalidInput)
-ALWAYS = (InternalError, Unavailable)
+BODY = (InvalidInput,)
+ALWAYS = (BodyTooLarge, InternalError, Unavailable)
 
 
 # All of them are coroutines, also where nothing is awaited: FastAPI runs plain functions in a thread, for 100 us each.
@@ -92,10 +91,20 @@ def _must(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
 
 async def _limit_anonymous_writes(request: Request) -> None:
     limiter: Limiter | None = request.app.state.limiter
-    if limiter is not None and not (token_of(request) or "").startswith(KEY_PREFIXES):
+    if limiter is not None and not await _has_key(request):
         wait = limiter.wait(address_of(request.client.host if request.client else ""))
         if wait is not None:
             raise RateLimited(retry_after=wait)
+
+
+async def _has_key(request: Request) -> bool:
+    if not (token_of(request) or "").startswith(KEY_PREFIXES):
+        return False
+    try:
+        await _caller(request)
+    except CredentialInvalid:
+        return False
+    return True
 
 
 async def _idempotency_key(

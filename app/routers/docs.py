@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 
-from app.core.caching import REVALIDATE, conditional
+from app.core.caching import FreshRoute
 from app.core.errors import NotFound
 
-description = APIRouter(route_class=conditional(REVALIDATE), include_in_schema=False)
+description = APIRouter(route_class=FreshRoute, include_in_schema=False)
 docs = APIRouter(prefix="/docs", include_in_schema=False)
 
 _ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}

@@ -9,16 +9,14 @@ from app.access.errors import CredentialInvalid, ScopeMissing
 from app.consultations import locations
 from app.consultations.errors import LocationNotFound, SlugTaken
 from app.consultations.shapes import LocationCreate, LocationPublic
-from app.core.caching import REVALIDATE, conditional
+from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import ListShape
 from app.routers.deps import ALWAYS, BODY, PathSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
 
-router = APIRouter(
-    prefix="/locations", tags=["Locations"], route_class=conditional(REVALIDATE), responses=responses(*ALWAYS)
-)
+router = APIRouter(prefix="/locations", tags=["Locations"], route_class=FreshRoute, responses=responses(*ALWAYS))
 
 
 class LocationList(ListShape):

@@ -1,16 +1,17 @@
 """Problems: what each of them means, for people."""
 
 import html
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 
-from app.core.caching import PUBLIC, conditional
+from app.core.caching import PublicRoute
 from app.core.errors import NotFound, Refusal, all_refusals
 from app.core.problems import responses
 from app.routers.deps import ALWAYS
 
-router = APIRouter(prefix="/problems", tags=["Service"], route_class=conditional(PUBLIC), responses=responses(*ALWAYS))
+router = APIRouter(prefix="/problems", tags=["Service"], route_class=PublicRoute, responses=responses(*ALWAYS))
 
 
 @router.get(
@@ -26,7 +27,9 @@ router = APIRouter(prefix="/problems", tags=["Service"], route_class=conditional
         **responses(NotFound),
     },
 )
-async def read_problem(code: str) -> HTMLResponse:
+async def read_problem(
+    code: Annotated[str, Path(description="The problem's `code`.", examples=["slot-taken"])],
+) -> HTMLResponse:
     """Read what a problem means.
 
     A page for people; its address is the `type` of the problem.

@@ -8,7 +8,7 @@ from pydantic import Field
 from app.content import treatment_options
 from app.content.errors import TreatmentOptionNotFound
 from app.content.shapes import TreatmentPublic, TreatmentSummary
-from app.core.caching import PUBLIC, conditional
+from app.core.caching import PublicRoute
 from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
@@ -18,7 +18,7 @@ from app.routers.deps import ALWAYS, PathSlug, ReadSession
 router = APIRouter(
     prefix="/treatment-options",
     tags=["Treatment options"],
-    route_class=conditional(PUBLIC),
+    route_class=PublicRoute,
     responses=responses(*ALWAYS),
 )
 

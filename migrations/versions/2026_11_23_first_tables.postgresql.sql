@@ -33,6 +33,7 @@ BEGIN
   SELECT status, capacity INTO slot FROM consultation_slots WHERE id = NEW.slot_id FOR SHARE;
   IF TG_NAME = 'ck_consultation_bookings_seat' AND NEW.seat NOT BETWEEN 1 AND slot.capacity
     OR TG_NAME = 'ck_consultation_bookings_slot_open' AND slot.status <> 'open'
+      AND (TG_OP = 'INSERT' OR NEW.slot_id <> OLD.slot_id)
   THEN
     RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = TG_NAME, CONSTRAINT = TG_NAME;
   END IF;
@@ -81,3 +82,12 @@ FOR EACH ROW EXECUTE FUNCTION carepath_append_only()
 -- next
 CREATE TRIGGER ck_audit_entries_append_only BEFORE UPDATE OR DELETE ON audit_entries
 FOR EACH ROW EXECUTE FUNCTION carepath_append_only()
+-- next
+CREATE TRIGGER ck_condition_revisions_immutable_truncate BEFORE TRUNCATE ON condition_revisions
+FOR EACH STATEMENT EXECUTE FUNCTION carepath_append_only()
+-- next
+CREATE TRIGGER ck_booking_events_append_only_truncate BEFORE TRUNCATE ON booking_events
+FOR EACH STATEMENT EXECUTE FUNCTION carepath_append_only()
+-- next
+CREATE TRIGGER ck_audit_entries_append_only_truncate BEFORE TRUNCATE ON audit_entries
+FOR EACH STATEMENT EXECUTE FUNCTION carepath_append_only()

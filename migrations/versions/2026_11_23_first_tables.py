@@ -103,7 +103,7 @@ def _make_tables() -> None:
     op.create_table(
         "clinicians",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("slug", _BYTEWISE, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_clinicians"),
         sa.UniqueConstraint("slug", name="uq_clinicians_slug"),
@@ -118,7 +118,7 @@ def _make_tables() -> None:
     op.create_table(
         "locations",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("slug", _BYTEWISE, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("time_zone", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_locations"),

@@ -1,0 +1,76 @@
+"""Every door of the application, found from its routes, and what opens each of those that are read."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from app.core.settings import Settings
+from app.main import create_app
+from tests.wishes import bearer, book, post_slot
+
+
+@dataclass(frozen=True)
+class Read:
+    """A GET that answers 200."""
+
+    route: str
+    address: str
+    headers: dict[str, str]
+
+
+def doors(app: FastAPI) -> dict[str, set[str]]:
+    """The methods of every route."""
+    found: dict[str, set[str]] = {}
+    for route in iter_route_contexts(app.routes):
+        found.setdefault(str(route.path), set()).update(route.methods or ())
+    return found
+
+
+async def every_read(app: FastAPI, client: httpx.AsyncClient, admin: dict[str, str]) -> list[Read]:
+    """A GET that answers 200 for every route that has one; what it takes is made."""
+    for place, wish in (("clinicians", {}), ("locations", {"time_zone": "Europe/Berlin"})):
+        made = await client.post(f"/{place}", json={"slug": "synthetic", "name": "Synthetic"} | wish, headers=admin)
+        assert made.status_code == 201
+    slot = await post_slot(client, admin, clinician="synthetic", location="synthetic", capacity=2)
+    booking = await book(client, slot["id"])
+    names = {
+        "/conditions/{slug}": "acute-lymphoblastic-leukemia",
+        "/conditions/{slug}/treatment-options": "acute-lymphoblastic-leukemia",
+        "/categories/{slug}": "hematologic-malignancies",
+        "/treatment-options/{slug}": "car-t-cell-therapy",
+        "/consultation-slots/{slot_id}": slot["id"],
+        "/consultation-bookings/{reference}": booking["reference"],
+        "/clinicians/{slug}": "synthetic",
+        "/locations/{slug}": "synthetic",
+        "/problems/{code}": "not-found",
+        "/docs/{name}": "swagger-ui.css",
+    }
+    credentials = {"/consultation-bookings": admin, "/consultation-bookings/{reference}": bearer(booking)}
+    routes = [route for route, methods in doors(app).items() if "GET" in methods]
+    assert len(routes) >= 20
+    return [
+        Read(
+            route,
+            route[: route.index("{")] + names[route] + route[route.index("}") + 1 :] if "{" in route else route,
+            credentials.get(route, {}),
+        )
+        for route in routes
+    ]
+
+
+@asynccontextmanager
+async def started(settings: Settings, *, address: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
+    """A client, at this network address, of an application that was started with these settings."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app), client_of(app, address=address) as client:
+        yield client
+
+
+def client_of(app: FastAPI, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
+    """Another client of an application, at this network address."""
+    transport = httpx.ASGITransport(app, client=(address, 1))
+    return httpx.AsyncClient(transport=transport, base_url="http://carepath.test")

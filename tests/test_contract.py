@@ -1,0 +1,103 @@
+"""The OpenAPI file against the running application: whatever it says can be sent is sent, and answered as it says."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck
+from hypothesis import settings as limits
+from schemathesis.python import asgi
+from sqlalchemy import insert
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app import server
+from app.access import callers
+from app.access.callers import Scope
+from app.consultations import patients
+from app.consultations.shapes import PatientCreate
+from app.consultations.tables import Clinician, Location
+from app.core import crypto
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.main import create_app
+from tests.rows import new_booking, new_slot
+from tests.wishes import PATIENT
+
+SLOT_ID, REFERENCE = UUID("01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"), "7K3M9-QRT2N"
+BOOKING_ID = new_id()
+EXAMPLES = 20
+
+# Replaced by `accepts_what_the_schema_allows`: see there.
+CONFIG = {"seed": 20261123, "checks": {"positive_data_acceptance": {"enabled": False}}}
+api = schemathesis.openapi.from_dict(
+    create_app(Settings.model_construct()).openapi(), config=schemathesis.Config.from_dict(CONFIG)
+)
+
+# Rules for what is sent that a JSON schema cannot state: what exists, what time it is, how two fields go together.
+UNSAID = frozenset(
+    {
+        "blank",
+        "contact_missing",
+        "cursor",
+        "email",
+        "end_before_start",
+        "in_the_past",
+        "instant",
+        "missing",  # a time zone, where no location gives one
+        "one_topic",
+        "time_zone",
+        "time_zone_differs",
+        "unknown_reference",
+    }
+)
+
+
+@pytest.fixture
+def token(settings: Settings) -> str:
+    """A key with every scope, to a database where the things are that the file's examples name."""
+
+    async def furnish(session: AsyncSession) -> str:
+        for statement in (
+            insert(Clinician).values(id=new_id(), slug="dr-rivera", name="Dr. Rivera"),
+            insert(Location).values(id=new_id(), slug="main-building", name="Main Building", time_zone="Europe/Berlin"),
+            new_slot(id=SLOT_ID, capacity=50),
+            new_booking(SLOT_ID, id=BOOKING_ID, reference=REFERENCE),
+        ):
+            await session.exec(statement)
+        keyring, patient = crypto.load_keyring(settings.keyring_path), PatientCreate.model_validate(PATIENT)
+        await patients.seal(session, BOOKING_ID, patient, None, keyring=keyring)
+        return await callers.create_key(session, name="contract", scopes=list(Scope), is_live=False)
+
+    return asyncio.run(server.write(settings, furnish))
+
+
+@pytest.fixture
+def running(app: FastAPI) -> Iterator[FastAPI]:
+    """The application, started by whoever asks it first."""
+    yield app
+    asgi.shutdown_lifespans()
+
+
+def accepts_what_the_schema_allows(
+    _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """In the place of `positive_data_acceptance`: a 422 for what the schema allows names a rule that none can state."""
+    if case.meta is not None and case.meta.generation.mode.is_positive and response.status_code == 422:
+        said = {fault["code"] for fault in json.loads(response.content).get("errors", [])} - UNSAID
+        assert not said, f"refused by rules that the schema could state: {sorted(said)}"
+
+
+@api.parametrize()
+@limits(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_application_keeps_its_contract(case: schemathesis.Case[Any], token: str, running: FastAPI) -> None:
+    case.operation.schema.app = running  # where the checks that ask again ask
+    case.call_and_validate(
+        app=running,
+        headers={"Authorization": f"Bearer {token}"},
+        additional_checks=[accepts_what_the_schema_allows],
+    )

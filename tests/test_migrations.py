@@ -1,0 +1,123 @@
+"""Migrations: up, down and up again, without drift, whole or not at all, whoever else migrates at the same time."""
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel
+
+from app.core import migrations, schema
+from app.core.settings import Settings
+from tests.conftest import BACKENDS
+from tests.postgres import PostgresServer
+from tests.processes import environment_of
+from tests.processes import run as run_command
+
+PROCESSES = 3
+
+
+@pytest.fixture(params=BACKENDS)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a database with nothing in it."""
+    if request.param == "sqlite":
+        yield Settings(database_url=f"sqlite:///{tmp_path}/empty.db")
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    name = f"empty_{secrets.token_hex(6)}"
+    postgres.create_database(name)
+    yield Settings(database_url=postgres.url(name))
+    postgres.drop_database(name)
+
+
+def tables(settings: Settings) -> set[str]:
+    """The names of the tables that are there."""
+    with migrations.engine_for(settings).begin() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def names(settings: Settings) -> set[str]:
+    """The names of all constraints, indexes and triggers that are there and that somebody chose."""
+    with migrations.engine_for(settings).begin() as connection:
+        live = set(schema.live_names(connection)) - {"alembic_version_pkc"}
+        if connection.dialect.name == "postgresql":
+            # From version 18 on a column that may not be null is a constraint with a name.
+            live -= set(connection.scalars(text("SELECT conname FROM pg_constraint WHERE contype = 'n'")))
+    return live
+
+
+def drift(connection: Connection) -> list[object]:
+    """What Alembic would change."""
+    options = {"compare_type": True, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), SQLModel.metadata))
+
+
+def dialect_of(settings: Settings) -> str:
+    """What the database speaks."""
+    return "postgresql" if settings.sqlite_path is None else "sqlite"
+
+
+def test_up_down_and_up_again_make_the_same(empty: Settings) -> None:
+    assert migrations.upgrade(empty)
+    first = (tables(empty), names(empty))
+    assert not migrations.upgrade(empty)
+    migrations.downgrade(empty, "base")
+    assert tables(empty) == {"alembic_version"}
+    assert names(empty) == set()
+    assert migrations.upgrade(empty)
+    assert (tables(empty), names(empty)) == first
+    assert first[0] == {"alembic_version", *SQLModel.metadata.tables}
+
+
+def test_the_tables_are_what_the_code_declares(empty: Settings) -> None:
+    migrations.upgrade(empty)
+    with migrations.engine_for(empty).begin() as connection:
+        assert drift(connection) == []
+        # That it would be seen.
+        connection.execute(text("DROP INDEX ix_outbox_messages_waiting"))
+        assert [change[0] for change in drift(connection)] == ["add_index"]  # type: ignore[index]
+
+
+def test_the_names_in_the_catalogue_are_the_expected_ones_and_no_others(empty: Settings) -> None:
+    migrations.upgrade(empty)
+    assert names(empty) == set(schema.expected_names(dialect_of(empty)))
+
+
+def test_the_newest_migration_is_alembics_head() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.folder("migrations")))
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.head()]
+
+
+def test_several_processes_may_migrate_at_once(empty: Settings, tmp_path: Path) -> None:
+    environment = environment_of(empty)
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        runs = [pool.submit(run_command, "migrate", folder=tmp_path, environment=environment) for _ in range(PROCESSES)]
+    ended = [run.result() for run in runs]
+    assert [(run.returncode, run.stderr) for run in ended] == [(0, "")] * PROCESSES
+    assert sorted(run.stdout for run in ended) == [
+        *["The database is at the newest migration.\n"] * (PROCESSES - 1),
+        "The database was migrated.\n",
+    ]
+    assert names(empty) == set(schema.expected_names(dialect_of(empty)))
+
+
+def test_a_migration_that_fails_leaves_nothing_half_made(empty: Settings) -> None:
+    engine = migrations.engine_for(empty)
+    with engine.begin() as connection:
+        # The last table that the first migration makes.
+        connection.execute(text("CREATE TABLE patient_details (id INTEGER)"))
+    with pytest.raises(DBAPIError):
+        migrations.upgrade(empty)
+    assert tables(empty) == {"patient_details"}
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE patient_details"))
+    assert migrations.upgrade(empty)
+    assert names(empty) == set(schema.expected_names(dialect_of(empty)))
