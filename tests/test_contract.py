@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from app.consultations import patients
 from app.consultations.shapes import PatientCreate
 from app.consultations.tables import Clinician, Location
 from app.core import crypto
-from app.core.ids import new_id
+from app.core.ids import new_id, parse_reference
 from app.core.settings import Settings
 from app.main import create_app
 from tests.rows import new_booking, new_slot
@@ -101,3 +102,9 @@ def test_the_application_keeps_its_contract(case: schemathesis.Case[Any], token:
         headers={"Authorization": f"Bearer {token}"},
         additional_checks=[accepts_what_the_schema_allows],
     )
+
+
+def test_the_references_in_the_examples_are_such_as_are_given_out() -> None:
+    named = set(re.findall(r'"([0-9A-Z]{5}-[0-9A-Z]{5})"', json.dumps(api.raw_schema)))
+    assert named
+    assert {reference: parse_reference(reference) for reference in named} == {name: name for name in named}

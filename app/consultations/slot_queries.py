@@ -6,7 +6,7 @@ A statement is put together once for each set of filters that is asked for; only
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Uuid, bindparam, func, tuple_
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, Select, Uuid, bindparam, func, tuple_
 from sqlalchemy import select as core_select
 from sqlmodel import UTCDateTime, col
 
@@ -20,20 +20,46 @@ slot_id: Final = col(ConsultationSlot.id)
 
 
 @cache
-def slots() -> Select[*tuple[Any, ...]]:
-    """Slots with the names of what they point at, the seats taken, and whether they have begun."""
+def by_id() -> Select[*tuple[Any, ...]]:
+    """Slots with the bound `ids`."""
+    return _with_names(_slots().where(slot_id.in_(bindparam("ids", expanding=True))))
+
+
+@cache
+def listing(asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
+    """Slots, soonest first, with a bound value for each filter that is asked for and for `limit`.
+
+    Without `statuses`: those that can be booked now, by the same rule that `bookings.book` goes by.
+    """
+    query = _slots().order_by(start, slot_id).limit(bindparam("limit", type_=Integer()))
+    if "statuses" not in asked:
+        query = query.where(
+            col(ConsultationSlot.status) == SlotStatus.OPEN,
+            start > current_moment(),
+            col(ConsultationSlot.capacity) > _taken(),
+        )
+    filters = _filters()
+    return _with_names(query.where(*(filters[name] for name in sorted(asked))))
+
+
+def _slots() -> Select[*tuple[Any, ...]]:
+    """Slots with the seats taken, and whether they have begun."""
+    slot = ConsultationSlot
+    columns: tuple[Any, ...] = (
+        slot_id, start, slot.ends_at, slot.time_zone, slot.mode, slot.capacity, slot.status, slot.version,
+        slot.clinician_id, slot.location_id, slot.condition_id, slot.category_id,
+    )  # fmt: skip
+    return core_select(*columns, (start <= current_moment()).label("has_begun"), _taken().label("taken"))
+
+
+def _with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The same slots with the names of what they point at, looked up for those that are shown and for no others."""
+    slot = slots.subquery("slot")
+    page_of = (condition_pages.c.condition_id == conditions.c.id) & (condition_pages.c.locale == DEFAULT_LOCALE)
+    name_of = (category_names.c.category_id == categories.c.id) & (category_names.c.locale == DEFAULT_LOCALE)
     return (
         core_select(
-            slot_id,
-            start,
-            col(ConsultationSlot.ends_at),
-            col(ConsultationSlot.time_zone),
-            col(ConsultationSlot.mode),
-            col(ConsultationSlot.capacity),
-            col(ConsultationSlot.status),
-            col(ConsultationSlot.version),
-            (start <= current_moment()).label("has_begun"),
-            _taken().label("taken"),
+            slot,
             col(Clinician.slug).label("clinician_slug"),
             col(Clinician.name).label("clinician_name"),
             col(Location.slug).label("location_slug"),
@@ -43,37 +69,15 @@ def slots() -> Select[*tuple[Any, ...]]:
             categories.c.slug.label("category_slug"),
             category_names.c.name.label("category_name"),
         )
-        .select_from(ConsultationSlot)
-        .outerjoin(Clinician, col(Clinician.id) == ConsultationSlot.clinician_id)
-        .outerjoin(Location, col(Location.id) == ConsultationSlot.location_id)
-        .outerjoin(conditions, conditions.c.id == ConsultationSlot.condition_id)
-        .outerjoin(
-            condition_pages,
-            (condition_pages.c.condition_id == conditions.c.id) & (condition_pages.c.locale == DEFAULT_LOCALE),
-        )
-        .outerjoin(categories, categories.c.id == ConsultationSlot.category_id)
-        .outerjoin(
-            category_names,
-            (category_names.c.category_id == categories.c.id) & (category_names.c.locale == DEFAULT_LOCALE),
-        )
+        .select_from(slot)
+        .outerjoin(Clinician, col(Clinician.id) == slot.c.clinician_id)
+        .outerjoin(Location, col(Location.id) == slot.c.location_id)
+        .outerjoin(conditions, conditions.c.id == slot.c.condition_id)
+        .outerjoin(condition_pages, page_of)
+        .outerjoin(categories, categories.c.id == slot.c.category_id)
+        .outerjoin(category_names, name_of)
+        .order_by(slot.c.starts_at, slot.c.id)
     )
-
-
-@cache
-def listing(asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
-    """Slots, soonest first, with a bound value for each filter that is asked for and for `limit`.
-
-    Without `statuses`: those that can be booked now, by the same rule that `bookings.book` goes by.
-    """
-    query = slots().order_by(start, slot_id).limit(bindparam("limit"))
-    if "statuses" not in asked:
-        query = query.where(
-            col(ConsultationSlot.status) == SlotStatus.OPEN,
-            start > current_moment(),
-            col(ConsultationSlot.capacity) > _taken(),
-        )
-    filters = _filters()
-    return query.where(*(filters[name] for name in sorted(asked)))
 
 
 @cache
@@ -94,8 +98,10 @@ def _filters() -> dict[str, ColumnElement[bool]]:
         "starts_from": start >= bindparam("starts_from"),
         "starts_before": start < bindparam("starts_before"),
         "mode": col(slot.mode) == bindparam("mode"),
-        "clinician": col(Clinician.slug) == bindparam("clinician"),
-        "location": col(Location.slug) == bindparam("location"),
+        "clinician": col(slot.clinician_id)
+        == core_select(col(Clinician.id)).where(col(Clinician.slug) == bindparam("clinician")).scalar_subquery(),
+        "location": col(slot.location_id)
+        == core_select(col(Location.id)).where(col(Location.slug) == bindparam("location")).scalar_subquery(),
         "statuses": col(slot.status).in_(bindparam("statuses", expanding=True)),
         "after": tuple_(start, slot_id)
         > tuple_(bindparam("after_start", type_=UTCDateTime()), bindparam("after_id", type_=Uuid())),

@@ -60,7 +60,7 @@ def _load(file: Path) -> Any:
     except ReaderError as error:
         line = data.decode().count("\n", 0, error.position) + 1
         raise SeedInvalid(f"{file}:{line}: holds a character that YAML does not allow") from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise SeedInvalid(f"{file}:1: is not readable as YAML ({type(error).__name__})") from None
 
 

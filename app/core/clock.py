@@ -28,7 +28,11 @@ async def now_in(session: AsyncSession) -> datetime:
 
 
 class current_moment(FunctionElement[datetime]):  # noqa: N801 - written like a function of SQL
-    """The time that decides, as part of a statement: see `now_in`. On SQLite to the millisecond."""
+    """The time at which a statement began, as part of a query. On SQLite to the millisecond.
+
+    On PostgreSQL `statement_timestamp()`: unlike `clock_timestamp()` it does not change within the statement, so an
+    index on a time can be used.
+    """
 
     type = UTCDateTime()
     inherit_cache = True
@@ -36,7 +40,7 @@ class current_moment(FunctionElement[datetime]):  # noqa: N801 - written like a 
 
 @compiles(current_moment, "postgresql")
 def _on_postgresql(_element: current_moment, _compiler: Any, **_: Any) -> str:
-    return "clock_timestamp()"
+    return "statement_timestamp()"
 
 
 @compiles(current_moment, "sqlite")

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -70,16 +70,16 @@ class Database:
         if path is not None:
             self.writer: FileLock | None = FileLock(path.with_name(path.name + ".lock"), patience=PATIENCE)
             self.reading = _sqlite_engine(path, "BEGIN", "query_only=ON", pool_size=4, reset=None)
+            self.looking = _sqlite_engine(path, "", "query_only=ON", pool_size=4, reset=None)
             self.writing = _sqlite_engine(path, "BEGIN IMMEDIATE", pool_size=1, reset="rollback")
         else:
-            size = settings.database_pool_size
             self.writer = None
-            self.reading = _postgres_engine(
-                settings.database_url, size, "-c default_transaction_read_only=on", asks_first=False
-            )
-            self.reading = self.reading.execution_options(isolation_level="REPEATABLE READ")
+            url, size = settings.database_url, settings.database_pool_size
+            read_only = "-c default_transaction_read_only=on"
+            self.reading = _postgres_engine(url, read_only, pool_size=size, isolation_level="REPEATABLE READ")
+            self.looking = _postgres_engine(url, read_only, pool_size=size, isolation_level="AUTOCOMMIT")
             # One small question more before each write, so that a restarted server costs no booking a second try.
-            self.writing = _postgres_engine(settings.database_url, size, asks_first=True)
+            self.writing = _postgres_engine(url, pool_size=size, pool_pre_ping=True)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -87,6 +87,18 @@ class Database:
         try:
             async with AsyncSession(self.reading, expire_on_commit=False) as session:
                 yield session
+        except PoolTimeout:
+            raise DatabaseBusy from None
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for a hot read of one statement: without a transaction around it, and without a unit of work.
+
+        Measured with a list of 20 slots: a quarter less work on both databases.
+        """
+        try:
+            async with self.looking.connect() as connection:
+                yield connection
         except PoolTimeout:
             raise DatabaseBusy from None
 
@@ -108,7 +120,7 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back."""
-        await asyncio.gather(self.reading.dispose(), self.writing.dispose())
+        await asyncio.gather(self.reading.dispose(), self.looking.dispose(), self.writing.dispose())
         if self.writer is not None:
             self.writer.close()
 
@@ -130,7 +142,7 @@ def _sqlite_engine(
     )
 
 
-def _postgres_engine(url: str, size: int, *options: str, asks_first: bool) -> AsyncEngine:
+def _postgres_engine(url: str, *options: str, **settings: Any) -> AsyncEngine:
     import psycopg  # noqa: PLC0415 - SQLite's processes do without it
 
     address = postgres_address(url, *_POSTGRES_OPTIONS, *options)
@@ -141,11 +153,10 @@ def _postgres_engine(url: str, size: int, *options: str, asks_first: bool) -> As
     return create_async_engine(
         "postgresql+psycopg://",
         async_creator=connect,
-        pool_size=size,
         max_overflow=0,
         pool_timeout=PATIENCE,
-        pool_pre_ping=asks_first,
         hide_parameters=True,
+        **settings,
     )
 
 
@@ -158,9 +169,11 @@ def postgres_address(url: str, *options: str) -> dict[str, Any]:
     return ours | said | {"options": " ".join((*options, str(said.get("options", ""))))}
 
 
-async def rows(session: AsyncSession, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
-    """All rows of a query that selects columns: the session's unit of work has no part in it."""
-    connection = await session.connection()
+async def rows(
+    source: AsyncSession | AsyncConnection, query: Executable, values: Mapping[str, Any] | None = None
+) -> Sequence[Any]:
+    """All rows of a query that selects columns: a session's unit of work has no part in it."""
+    connection = await source.connection() if isinstance(source, AsyncSession) else source
     return (await connection.execute(query, values)).all()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import MISSING, ConfigDict, Field
+from pydantic import MISSING, Field
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 
@@ -59,8 +59,6 @@ class FieldProblem(ResponseShape):
 
 class Problem(ResponseShape):
     """A refusal (RFC 9457). Some have members of their own."""
-
-    model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="Stable address of the problem's page, relative to this API.")
     title: str = Field(description="Short name of the problem.")

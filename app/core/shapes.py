@@ -39,9 +39,12 @@ class RequestShape(BaseModel):
 
 
 class ResponseShape(BaseModel):
-    """What a client reads. A field is always there or, where it says `MISSING`, left out; it is never null."""
+    """What a client reads. A field is always there or, where it says `MISSING`, left out; it is never null.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Its schema allows fields that it does not name: later versions add some.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
 
 # For a field that the example of its shape does better without.

@@ -20,11 +20,13 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "busy_timeout=5000",
     "trusted_schema=OFF",
+    # Else INSERT OR REPLACE would go past the triggers that keep rows from being deleted.
+    "recursive_triggers=ON",
 )
 
 
 async def connect(path: Path, begin: str, *pragmas: str) -> aiosqlite.Connection:
-    """Open a connection whose transactions begin with this statement."""
+    """Open a connection whose transactions begin with this statement; without one, each statement is its own."""
     connection = Connection(path, begin, *pragmas)
     try:
         return await connection
@@ -50,6 +52,11 @@ class Connection(aiosqlite.Connection):
         """Make a cursor, without a trip to the thread."""
         return Cursor(self)
 
+    async def rollback(self) -> None:
+        """Roll back; where nothing was begun, without a trip to the thread."""
+        if self._conn.in_transaction:
+            await super().rollback()
+
     async def run(self, sql: str, parameters: Any, *, many: bool) -> "_Result":
         """Begin a transaction where there is none, execute, and fetch all rows."""
         result: _Result = await self._execute(self._run, sql, parameters, many=many)  # type: ignore[no-untyped-call]
@@ -57,7 +64,7 @@ class Connection(aiosqlite.Connection):
 
     def _run(self, sql: str, parameters: Any, *, many: bool) -> "_Result":
         connection = self._conn
-        if not connection.in_transaction:
+        if self._begin and not connection.in_transaction:
             connection.execute(self._begin)
         cursor = connection.executemany(sql, parameters) if many else connection.execute(sql, parameters)
         try:

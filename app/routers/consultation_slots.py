@@ -32,6 +32,7 @@ from app.routers.deps import (
     BODY,
     AnyCaller,
     KeyringInUse,
+    Look,
     OptionalIdempotencyKey,
     ReadSession,
     SlotsWriter,
@@ -113,7 +114,7 @@ class ConsultationSlotList(ListShape):
     openapi_extra={"security": [{}]},
 )
 async def list_consultation_slots(
-    query: Annotated[SlotQuery, Query()], request: Request, response: Response, caller: AnyCaller, session: ReadSession
+    query: Annotated[SlotQuery, Query()], request: Request, response: Response, caller: AnyCaller, look: Look
 ) -> ConsultationSlotList:
     """List consultation slots.
 
@@ -121,7 +122,7 @@ async def list_consultation_slots(
     """
     if query.status is not None:
         caller.must(Scope.SLOTS_WRITE)
-    found = await slots.find(session, query.filter(), limit=query.limit + 1, after=query.position(instant, UUID))
+    found = await slots.find(look, query.filter(), limit=query.limit + 1, after=query.position(instant, UUID))
     page, last = page_of(found, query.limit)
     return ConsultationSlotList(
         items=page, next=next_link(request, response, query, last, lambda slot: (slot.starts_at, slot.id))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPBearer
 from pydantic import AfterValidator, WithJsonSchema
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import callers, idempotency
@@ -36,6 +37,11 @@ ALWAYS = (BodyTooLarge, InternalError, Unavailable)
 async def _read_session(request: Request) -> AsyncIterator[AsyncSession]:
     async with _database(request).read() as session:
         yield session
+
+
+async def _look(request: Request) -> AsyncIterator[AsyncConnection]:
+    async with _database(request).look() as connection:
+        yield connection
 
 
 async def _write_session(request: Request) -> AsyncIterator[AsyncSession]:
@@ -144,6 +150,7 @@ def _slug(value: str) -> str:
 
 # The scope "function" ends a session before the answer is sent: a COMMIT that fails must not follow a 201.
 ReadSession = Annotated[AsyncSession, Depends(_read_session, scope="function")]
+Look = Annotated[AsyncConnection, Depends(_look, scope="function")]
 WriteSession = Annotated[AsyncSession, Depends(_write_session, scope="function")]
 Published = Annotated[PublishedPages, Depends(_published)]
 KeyringInUse = Annotated[Keyring, Depends(_keyring)]
