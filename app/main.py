@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from importlib.metadata import version
 
@@ -20,6 +20,7 @@ from app.core.edge import Edge, Finish, LastResort
 from app.core.limits import Limiter
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
+from app.lane import Lane
 from app.routers import (
     categories,
     clinicians,
@@ -67,7 +68,44 @@ _NO_TELEMETRY: TelemetryConfig = {
 def create_app(settings: Settings) -> FastAPI:
     """The application for these settings; it opens nothing before its lifespan begins."""
     writes: set[asyncio.Task[None]] = set()
+    app = FastAPI(
+        title="Carepath",
+        version=version("carepath"),
+        summary="Condition pages and consultations of a specialist hospital.",
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(settings, writes),
+        generate_unique_id_function=lambda route: route.name,
+        telemetry=_NO_TELEMETRY,
+    )
+    app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
+    app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
+    routes = _open_doors(app, settings)
+    app.openapi = cache(lambda: openapi.describe(app, routes))  # type: ignore[method-assign]
+    answer_with_problems(app, routes)
+    # From the innermost to the outermost.
+    app.add_middleware(Finish, tasks=writes)
+    app.add_middleware(LastResort)
+    app.add_middleware(Lane, door=next(route for route in routes if route.name == "read_condition"))
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
+            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
+        )
+    app.add_middleware(Edge)
+    return app
 
+
+def _lifespan(
+    settings: Settings, writes: set[asyncio.Task[None]]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(settings)
@@ -83,34 +121,10 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await database.close()
 
-    app = FastAPI(
-        title="Carepath",
-        version=version("carepath"),
-        summary="Condition pages and consultations of a specialist hospital.",
-        description=_DESCRIPTION,
-        openapi_tags=_TAGS,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=lifespan,
-        generate_unique_id_function=lambda route: route.name,
-        telemetry=_NO_TELEMETRY,
-    )
-    app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
-    app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
-    # From the innermost to the outermost.
-    app.add_middleware(Finish, tasks=writes)
-    app.add_middleware(LastResort)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "HEAD", "POST"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
-            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
-        )
-    app.add_middleware(Edge)
+    return lifespan
+
+
+def _open_doors(app: FastAPI, settings: Settings) -> list[APIRoute]:
     doors = (
         conditions.router,
         categories.router,
@@ -126,7 +140,4 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for router in doors:
         app.include_router(router)
-    routes = [route for router in doors for route in router.routes if isinstance(route, APIRoute)]
-    answer_with_problems(app, routes)
-    app.openapi = cache(lambda: openapi.describe(app, routes))  # type: ignore[method-assign]
-    return app
+    return [route for router in doors for route in router.routes if isinstance(route, APIRoute)]

@@ -40,13 +40,16 @@ class PublishedPages:
         self._pages: OrderedDict[str, FinishedPage] = OrderedDict()
         self._version = 0
 
-    async def page(self, slug: str) -> FinishedPage:
-        """The page of a condition; raises ConditionNotFound."""
+    def remembered(self, slug: str) -> FinishedPage | None:
+        """The page of a condition, if it is in memory."""
         page = self._pages.get(slug)
-        if page is None:
-            return await self._load(slug)
-        self._pages.move_to_end(slug)
+        if page is not None:
+            self._pages.move_to_end(slug)
         return page
+
+    async def page(self, slug: str) -> FinishedPage:
+        """The page of a condition, from memory or from the database; raises ConditionNotFound."""
+        return self.remembered(slug) or await self._load(slug)
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:

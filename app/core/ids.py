@@ -31,7 +31,7 @@ def digest(secret: str) -> bytes:
 
 
 def new_reference() -> str:
-    """A booking's reference, `7K3M9-QRT2X`: 45 random bits and Crockford's check symbol.
+    """A booking's reference, `7K3M9-QRT2N`: 45 random bits and Crockford's check symbol.
 
     The five check symbols outside the alphabet (`*~$=U`) would need escaping in a URL, so numbers that have one of
     them are not given out.

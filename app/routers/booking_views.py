@@ -28,7 +28,7 @@ class ConsultationBookingPublic(ResponseShape):
     """A claim on a seat, without who claims it."""
 
     reference: str = Field(
-        description="What to say on the phone. Not a secret.", pattern=REFERENCE_PATTERN, examples=["7K3M9-QRT2X"]
+        description="What to say on the phone. Not a secret.", pattern=REFERENCE_PATTERN, examples=["7K3M9-QRT2N"]
     )
     state: BookingState = Field(description="Where it is in its life.", examples=["booked"])
     slot: ConsultationSlotPublic = Field(description="When and how.")

@@ -57,7 +57,7 @@ router = APIRouter(
     responses=responses(*ALWAYS),
 )
 Reference = Annotated[
-    str, Path(description="The booking's reference, as a person would say it.", examples=["7K3M9-QRT2X"])
+    str, Path(description="The booking's reference, as a person would say it.", examples=["7K3M9-QRT2N"])
 ]
 
 
@@ -108,7 +108,7 @@ async def book_consultation(
         return ConsultationBookingCreated(**dict(view), token=token).model_dump_json().encode()
 
     attempt = idempotency.Attempt(
-        caller.actor, "book_consultation", key, wish.model_dump_json().encode(), makes="booking_id"
+        caller.actor, "book_consultation", key, wish.model_dump_json(exclude_none=True).encode(), makes="booking_id"
     )
     answer = await idempotency.once(session, attempt, keyring=keyring, make=make)
     return created(request, answer, name="reference")

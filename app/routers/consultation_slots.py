@@ -178,6 +178,6 @@ async def create_consultation_slot(
     if key is None:
         return created(request, idempotency.Answer(await make(new_id()), is_replay=False), name="id")
     attempt = idempotency.Attempt(
-        caller.actor, "create_consultation_slot", key, wish.model_dump_json().encode(), makes="slot_id"
+        caller.actor, "create_consultation_slot", key, wish.model_dump_json(exclude_none=True).encode(), makes="slot_id"
     )
     return created(request, await idempotency.once(session, attempt, keyring=keyring, make=make), name="id")
