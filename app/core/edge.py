@@ -17,6 +17,8 @@ MAX_BODY_BYTES = 64 * 1024
 # A UUID, with hyphens or without: nothing else that a client sends is worth a place in the logs.
 _REQUEST_ID = re.compile(rb"^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# A method is whatever a client makes up; the logs name these and no others.
+_METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"}
 
 
 class Edge:
@@ -57,14 +59,11 @@ class Edge:
             logs.event(
                 "request",
                 request_id=request_id,
-                method=scope["method"] if scope["method"] in HTTP_METHODS else "OTHER",
+                method=scope["method"] if scope["method"] in _METHODS else "OTHER",
                 route=getattr(inner.get("route"), "path", "unmatched"),
                 status=status,
                 milliseconds=round((time.perf_counter() - began) * 1000, 2),
             )
-
-
-HTTP_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"})
 
 
 class LastResort:

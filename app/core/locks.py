@@ -47,6 +47,7 @@ class FileLock:
     def close(self) -> None:
         """Close the file; a lock still held is given back with it."""
         os.close(self._file)
+        self._file = -1
 
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
@@ -71,7 +72,9 @@ class FileLock:
             raise
 
     def _give_back(self) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
+        # A waiter that was given up may be answered after `close`; by then the number may be another file's.
+        if self._file >= 0:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         self._turn.release()
 
 
