@@ -132,7 +132,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything else is begun; raises NotReady."""
+    """Take the port, or say in one line why not; raises NotReady."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

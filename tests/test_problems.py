@@ -16,7 +16,7 @@ SECRET = "hunter2"
 LIMIT = 64 * 1024
 
 
-def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """The problem that an answer is; it must be whole."""
     assert answer.headers["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
@@ -31,7 +31,7 @@ def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 async def test_an_address_of_nothing_is_not_found(client: httpx.AsyncClient) -> None:
     for address in (f"/{SECRET}", f"/conditions/a/b/{SECRET}", "/conditions/", "//", "/%00", f"/problems/{SECRET}"):
-        problem(await client.get(address), 404, "not-found")
+        assert_problem(await client.get(address), 404, "not-found")
 
 
 async def test_a_method_that_a_route_lacks_is_told_with_those_it_has(client: httpx.AsyncClient, app: FastAPI) -> None:
@@ -40,15 +40,15 @@ async def test_a_method_that_a_route_lacks_is_told_with_those_it_has(client: htt
         allowed = methods | ({"HEAD"} if "GET" in methods else set())
         for method in {"DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "SYNTHETIC", "POST", "GET"} - allowed:
             answer = await client.request(method, address)
-            problem(answer, 405, "method-not-allowed")
+            assert_problem(answer, 405, "method-not-allowed")
             assert (route, set(answer.headers["Allow"].split(", "))) == (route, allowed)
 
 
 async def test_a_body_that_says_it_is_too_large_is_not_read(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
     body = b"[" + b" " * LIMIT + b"]"
     for address in ("/clinicians", "/consultation-bookings/7K3M9-QRT2X/cancel", "/nowhere"):
-        problem(await client.post(address, content=body, headers=admin), 413, "body-too-large")
-    problem(await client.request("GET", "/conditions", content=body), 413, "body-too-large")
+        assert_problem(await client.post(address, content=body, headers=admin), 413, "body-too-large")
+    assert_problem(await client.request("GET", "/conditions", content=body), 413, "body-too-large")
 
 
 async def test_a_body_that_grows_too_large_is_refused(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
@@ -58,7 +58,7 @@ async def test_a_body_that_grows_too_large_is_refused(client: httpx.AsyncClient,
 
     headers = admin | {"Content-Type": "application/json"}
     for address in ("/clinicians", "/consultation-bookings/7K3M9-QRT2X/cancel", "/nowhere"):
-        problem(await client.post(address, content=grow(), headers=headers), 413, "body-too-large")
+        assert_problem(await client.post(address, content=grow(), headers=headers), 413, "body-too-large")
 
 
 async def test_a_body_of_64_kib_is_read(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
@@ -80,7 +80,7 @@ async def test_a_body_that_cannot_be_read_is_refused_as_a_whole(
     headers = admin | {"Content-Type": "application/json"}
     for why, content in contents.items():
         answer = await client.post("/clinicians", content=content, headers=headers)
-        (fault,) = problem(answer, 422, "invalid-input")["errors"]
+        (fault,) = assert_problem(answer, 422, "invalid-input")["errors"]
         assert (why, fault["code"], fault["pointer"]) == (why, "json_invalid", "")
 
 
@@ -97,14 +97,14 @@ async def test_a_body_that_is_something_else_is_refused(client: httpx.AsyncClien
     headers = admin | {"Content-Type": "application/json"}
     for content, pointers in contents.items():
         answer = await client.post("/clinicians", content=content, headers=headers)
-        faults = problem(answer, 422, "invalid-input")["errors"]
+        faults = assert_problem(answer, 422, "invalid-input")["errors"]
         assert (content, [fault["pointer"] for fault in faults]) == (content, pointers)
 
 
 async def test_not_every_one_of_a_thousand_faults_is_told(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
     body = {f"field_{number}": number for number in range(1_000)}
     answer = await client.post("/clinicians", json=body, headers=admin)
-    assert len(problem(answer, 422, "invalid-input")["errors"]) == 20
+    assert len(assert_problem(answer, 422, "invalid-input")["errors"]) == 20
 
 
 async def test_what_is_wrong_is_named_and_never_sent_back(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
@@ -117,7 +117,7 @@ async def test_what_is_wrong_is_named_and_never_sent_back(client: httpx.AsyncCli
         f"{SECRET} as a name": 1,
     }
     answer = await client.post("/consultation-bookings", json=bad_booking, headers=new_key())
-    told = {fault["pointer"]: fault for fault in problem(answer, 422, "invalid-input")["errors"]}
+    told = {fault["pointer"]: fault for fault in assert_problem(answer, 422, "invalid-input")["errors"]}
     assert set(told) == {
         "",
         "/slot_id",
@@ -131,7 +131,7 @@ async def test_what_is_wrong_is_named_and_never_sent_back(client: httpx.AsyncCli
     assert all(sorted(fault) == ["code", "detail", "pointer"] for fault in told.values())
     bad_slot = slot_wish(starts_at=f"2099-{SECRET}", ends_at=1, time_zone=SECRET, mode=SECRET, capacity=SECRET)
     answer = await client.post("/consultation-slots", json=bad_slot, headers=admin)
-    pointers = {fault["pointer"] for fault in problem(answer, 422, "invalid-input")["errors"]}
+    pointers = {fault["pointer"] for fault in assert_problem(answer, 422, "invalid-input")["errors"]}
     assert pointers == {"/starts_at", "/ends_at", "/time_zone", "/mode", "/capacity"}
     for address, parameter in (
         (f"/consultation-slots/{SECRET}", "slot_id"),
@@ -141,7 +141,7 @@ async def test_what_is_wrong_is_named_and_never_sent_back(client: httpx.AsyncCli
         (f"/conditions?limit={SECRET}", "limit"),
         (f"/conditions?cursor={SECRET}", "cursor"),
     ):
-        faults = problem(await client.get(address), 422, "invalid-input")["errors"]
+        faults = assert_problem(await client.get(address), 422, "invalid-input")["errors"]
         assert [fault["parameter"] for fault in faults] == [parameter]
         # The framework's own sentence quotes a character of it.
         assert "`" not in faults[0]["detail"]
@@ -151,13 +151,13 @@ async def test_a_json_body_says_that_it_is_json(client: httpx.AsyncClient, admin
     for media_type in ("text/plain", "application/x-www-form-urlencoded"):
         headers = admin | {"Content-Type": media_type}
         content = b'{"slug": "synthetic", "name": "Synthetic"}'
-        problem(await client.post("/clinicians", content=content, headers=headers), 422, "invalid-input")
+        assert_problem(await client.post("/clinicians", content=content, headers=headers), 422, "invalid-input")
 
 
 async def test_a_missing_or_wrong_credential_names_the_scheme(client: httpx.AsyncClient) -> None:
     for headers in ({}, {"Authorization": f"Bearer cp_live_{SECRET}"}, {"Authorization": f"Basic {SECRET}"}):
         answer = await client.post("/clinicians", json={"slug": "a", "name": "A"}, headers=headers)
-        problem(answer, 401, "credential-invalid")
+        assert_problem(answer, 401, "credential-invalid")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -167,13 +167,13 @@ async def test_an_error_that_nobody_foresaw_keeps_its_text(app: FastAPI, client:
 
     app.add_api_route("/synthetic-failure", fail, methods=["GET", "POST"])
     for method in ("GET", "POST"):
-        problem(await client.request(method, "/synthetic-failure"), 500, "internal-error")
+        assert_problem(await client.request(method, "/synthetic-failure"), 500, "internal-error")
 
 
 async def test_an_unknown_slot_is_the_fault_of_the_request(client: httpx.AsyncClient) -> None:
     unknown = booking_wish("01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79", patient=PATIENT | {"name": SECRET})
     answer = await client.post("/consultation-bookings", json=unknown, headers=new_key())
-    (fault,) = problem(answer, 422, "invalid-input")["errors"]
+    (fault,) = assert_problem(answer, 422, "invalid-input")["errors"]
     assert (fault["pointer"], fault["code"]) == ("/slot_id", "unknown_reference")
 
 

@@ -148,12 +148,17 @@ async def _refuse_unknown_slugs(source: AsyncSession | AsyncConnection, wanted: 
         "clinician": (col(Clinician.slug), wanted.clinician),
         "location": (col(Location.slug), wanted.location),
     }
-    faults = [
-        FieldFault("names nothing that is known here", "unknown_reference", parameter=name)
+    asked = {
+        name: core_select(column).where(column == slug).exists()
         for name, (column, slug) in slugs.items()
-        if slug is not None and await source.scalar(core_select(column).where(column == slug)) is None
-    ]
-    if faults:
+        if slug is not None
+    }
+    if not asked:
+        return
+    (answers,) = await rows(source, core_select(*asked.values()))
+    unknown = [name for name, is_known in zip(asked, answers, strict=True) if not is_known]
+    if unknown:
+        faults = (FieldFault("names nothing that is known here", "unknown_reference", parameter=n) for n in unknown)
         raise InvalidInput(*faults)
 
 
