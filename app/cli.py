@@ -89,6 +89,60 @@ def create_keyring() -> None:
     click.echo(f"The key ring is at {settings.keyring_path}. Keep a copy of it.")
 
 
+@keyring.command("rotate")
+@click.option("--resume", is_flag=True, help="Make no new key: go on where a rotation broke off.")
+def rotate_keyring(*, resume: bool) -> None:
+    """Make a new primary key, and bring everything that patients told under it, while the service runs.
+
+    Where several hosts serve, all of them must see this very file. Keep a copy of it: an older one does not open what
+    is sealed from now on. The old key stays in the ring until it is dropped.
+    """
+    from app.access.callers import COMMAND_LINE  # noqa: PLC0415
+    from app.consultations import rotation  # noqa: PLC0415
+
+    async def rotate(database: Any, ring: Any) -> rotation.Written:
+        if not resume:
+            made = await rotation.rotate(database, settings.keyring_path, by=COMMAND_LINE.actor)
+            click.echo(f"The primary key is {made} now. Keep a copy of {settings.keyring_path}.")
+        return await rotation.rewrap(database, ring, by=COMMAND_LINE.actor)
+
+    settings = _settings()
+    done = _with_keyring(settings, rotate)
+    click.echo(f"{done.rows} bookings' patients were brought under it.")
+    if done.unreadable:
+        some = ", ".join(map(str, sorted(done.unreadable)[:5]))
+        _stop(f"no key opens what the patients of {len(done.unreadable)} bookings told: {some}")
+
+
+@keyring.command("drop")
+@click.argument("key_id")
+def drop_key(key_id: str) -> None:
+    """Forget the key KEY_ID, once nothing is sealed with it any more; `list` tells what is.
+
+    What is left of it verifies the trail and opens nothing. Backups of the database that are older than the last
+    rotation need it: keep the copy of the key ring that belongs to them.
+    """
+    from app.access.callers import COMMAND_LINE  # noqa: PLC0415
+    from app.consultations import rotation  # noqa: PLC0415
+
+    async def drop(database: Any, ring: Any) -> None:
+        await rotation.drop(database, ring, settings.keyring_path, key_id, by=COMMAND_LINE.actor)
+
+    settings = _settings()
+    _with_keyring(settings, drop)
+    click.echo(f"The key {key_id} was dropped.")
+
+
+@keyring.command("list")
+def list_keys() -> None:
+    """Show each key's id, its standing, and how many rows of each table need it. No key is shown."""
+    from app.consultations import rotation  # noqa: PLC0415
+
+    for use in _with_keyring(_settings(), rotation.uses):
+        needed = ", ".join(f"{count} {table}" for table, count in use.rows.items())
+        click.echo(f"{use.key_id}  {use.standing:8} {needed or 'unused'}")
+
+
 @main.group()
 def keys() -> None:
     """API keys."""
@@ -101,7 +155,7 @@ def keys() -> None:
     "scopes",
     required=True,
     multiple=True,
-    type=click.Choice(["slots:write", "bookings:read", "bookings:write"]),
+    type=click.Choice(["slots:write", "bookings:read", "bookings:write", "bookings:override", "privacy", "audit:read"]),
     help="What the key may do; repeat the option for several.",
 )
 def create_key(name: str, scopes: tuple[str, ...]) -> None:
@@ -126,6 +180,76 @@ def create_key(name: str, scopes: tuple[str, ...]) -> None:
     click.echo(token)
 
 
+@main.group()
+def privacy() -> None:
+    """What is kept about patients, and for how long."""
+
+
+@privacy.command("purge")
+def purge() -> None:
+    """Delete what has been kept for as long as CAREPATH_RETENTION_DAYS_... says.
+
+    That is what patients told, answers that were kept for repeated requests, and messages that were delivered long ago.
+    A running server or worker does the same every hour.
+    """
+    from app import server  # noqa: PLC0415
+    from app.access.callers import COMMAND_LINE  # noqa: PLC0415
+    from app.consultations import retention  # noqa: PLC0415
+
+    settings = _settings()
+
+    async def work(database: Any) -> retention.Purged:
+        return await retention.purge_all(database, settings, by=COMMAND_LINE.actor)
+
+    purged = _or_stop(lambda: asyncio.run(server.use(settings, work)))
+    click.echo(f"{purged.bookings} patients, {purged.answers} answers and {purged.messages} messages were deleted.")
+
+
+@main.group()
+def audit() -> None:
+    """The trail of who did what."""
+
+
+@audit.command("verify")
+def verify() -> None:
+    """Compare the trail with its seals, and the newest seal with the file that CAREPATH_AUDIT_HEAD_FILE names.
+
+    Names the seal of whatever was changed, added or taken away, and then ends with an error status.
+    """
+    from app.access import seal_check  # noqa: PLC0415
+
+    settings = _settings()
+    path = settings.audit_head_path
+    verdict = _with_keyring(settings, lambda database, ring: seal_check.check(database, ring, path))
+    for finding in verdict.findings:
+        click.echo(f"WRONG {finding}")
+    click.echo(f"Seals: {verdict.seals}. Entries: {verdict.sealed} sealed, {verdict.unsealed} not yet.")
+    if verdict.findings:
+        raise SystemExit(1)
+
+
+@main.command("worker")
+@click.option("--once", is_flag=True, help="Do each job once, say what was done, and end.")
+def work(*, once: bool) -> None:
+    """Do what is done between requests: seal the audit trail, end stale holds, delete what was kept long enough.
+
+    Until SIGTERM or Ctrl-C; any number of workers may run. On SQLite, `carepath serve` does it too.
+    """
+    from app import worker  # noqa: PLC0415
+    from app.core import logs  # noqa: PLC0415
+
+    settings = _settings()
+    logs.configure()
+    if not once:
+        _with_keyring(settings, lambda database, ring: worker.run_until_signalled(database, ring, settings))
+        return
+    done = _with_keyring(settings, lambda database, ring: worker.run_once(database, ring, settings))
+    for name, sentence in done.items():
+        click.echo(sentence or f"{name} FAILED")
+    if None in done.values():
+        raise SystemExit(1)
+
+
 @main.command("openapi")
 @click.option("--check", is_flag=True, help="Compare openapi/openapi.json with the app instead of printing.")
 def describe(*, check: bool) -> None:
@@ -143,12 +267,13 @@ def describe(*, check: bool) -> None:
 
 
 @main.command()
-def doctor() -> None:
+@click.option("--invariants", is_flag=True, help="Examine all rows too, without changing any: what must always hold.")
+def doctor(*, invariants: bool) -> None:
     """Examine the database: library, migrations, guards. Ends with an error status when something is wrong."""
     from app.doctor import examine  # noqa: PLC0415
 
     settings = _settings()
-    findings = _or_stop(lambda: asyncio.run(examine(settings)))
+    findings = _or_stop(lambda: asyncio.run(examine(settings, invariants=invariants)))
     for finding in findings:
         click.echo(f"{'ok   ' if finding.is_well else 'WRONG'} {finding.subject}: {finding.detail}")
     if not all(finding.is_well for finding in findings):
@@ -168,6 +293,13 @@ def _write(settings: Settings, work: Callable[[Any], Awaitable[_T]]) -> _T:
     from app import server  # noqa: PLC0415
 
     return asyncio.run(server.write(settings, work))
+
+
+def _with_keyring(settings: Settings, work: Callable[[Any, Any], Awaitable[_T]]) -> _T:
+    """Run this with the database and its own key ring."""
+    from app import server  # noqa: PLC0415
+
+    return _or_stop(lambda: asyncio.run(server.use_keyring(settings, work)))
 
 
 def _or_stop(work: Callable[[], _T]) -> _T:

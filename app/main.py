@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import cache
 from importlib.metadata import version
 
@@ -12,7 +12,9 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
+from app import worker
 from app.consultations import guards
+from app.consultations.policies import Policy
 from app.content.published import PublishedPages
 from app.core import crypto, openapi
 from app.core.db import Database
@@ -22,6 +24,8 @@ from app.core.problems import answer_with_problems
 from app.core.settings import Settings
 from app.lane import Lane
 from app.routers import (
+    audit,
+    booking_actions,
     categories,
     clinicians,
     conditions,
@@ -30,6 +34,7 @@ from app.routers import (
     docs,
     health,
     locations,
+    privacy,
     problems,
     treatment_options,
 )
@@ -53,6 +58,8 @@ _TAGS = [
     {"name": "Consultation bookings", "description": "Seats that are taken."},
     {"name": "Clinicians", "description": "Who is consulted."},
     {"name": "Locations", "description": "Where."},
+    {"name": "Privacy", "description": "What is held on a person."},
+    {"name": "Audit", "description": "Who did what."},
     {"name": "Service", "description": "The service about itself."},
 ]
 # FastAPI's own telemetry records the texts of exceptions and of requests that were refused.
@@ -82,6 +89,8 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         telemetry=_NO_TELEMETRY,
     )
+    app.state.settings = settings
+    app.state.policy = Policy.of_hospital(settings)
     app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
     routes = _open_doors(app, settings)
@@ -96,7 +105,14 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "If-None-Match",
+                "X-Request-Id",
+            ],
             expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
         )
     app.add_middleware(Edge)
@@ -114,7 +130,9 @@ def _lifespan(
             app.state.database = database
             app.state.keyring = crypto.load_keyring(settings.keyring_path)
             app.state.published = PublishedPages(database)
-            async with app.state.published.kept_fresh():
+            # SQLite has no other process to do it.
+            jobs = worker.alongside(database, app.state.keyring, settings) if settings.sqlite_path else nullcontext()
+            async with app.state.published.kept_fresh(), jobs:
                 yield
             # Writes outlive their requests: see Finish.
             await asyncio.gather(*writes, return_exceptions=True)
@@ -131,8 +149,11 @@ def _open_doors(app: FastAPI, settings: Settings) -> list[APIRoute]:
         treatment_options.router,
         consultation_slots.router,
         consultation_bookings.router,
+        booking_actions.router,
         clinicians.router,
         locations.router,
+        privacy.router,
+        audit.router,
         health.router,
         problems.router,
         docs.description,

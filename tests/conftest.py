@@ -57,14 +57,16 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, template: Settings, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a database that is this test's own."""
+    # The key ring is everyone's; the head of the trail is one database's.
+    own = {"audit_head_file": tmp_path / "audit-head"}
     if template.sqlite_path is not None:
         shutil.copy(template.sqlite_path, tmp_path / "test.db")
-        yield template.model_copy(update={"database_url": f"sqlite:///{tmp_path}/test.db"})
+        yield template.model_copy(update={"database_url": f"sqlite:///{tmp_path}/test.db"} | own)
         return
     postgres: PostgresServer = request.getfixturevalue("postgres")
     name = f"test_{secrets.token_hex(6)}"
     postgres.create_database(name, template="template_seeded")
-    yield template.model_copy(update={"database_url": postgres.url(name)})
+    yield template.model_copy(update={"database_url": postgres.url(name)} | own)
     postgres.drop_database(name)
 
 

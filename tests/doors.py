@@ -44,18 +44,28 @@ async def every_read(app: FastAPI, client: httpx.AsyncClient, admin: dict[str, s
         "/treatment-options/{slug}": "car-t-cell-therapy",
         "/consultation-slots/{slot_id}": slot["id"],
         "/consultation-bookings/{reference}": booking["reference"],
+        "/consultation-bookings/{reference}/calendar.ics": booking["reference"],
         "/clinicians/{slug}": "synthetic",
         "/locations/{slug}": "synthetic",
         "/problems/{code}": "not-found",
         "/docs/{name}": "swagger-ui.css",
     }
-    credentials = {"/consultation-bookings": admin, "/consultation-bookings/{reference}": bearer(booking)}
+    credentials = {
+        "/audit": admin,
+        "/consultation-bookings": admin,
+        "/consultation-bookings/{reference}": bearer(booking),
+        "/consultation-bookings/{reference}/calendar.ics": bearer(booking),
+    }
+    # A look at the whole trail is one more entry of it.
+    queries = {"/audit": "?action=slot.created"}
     routes = [route for route, methods in doors(app).items() if "GET" in methods]
     assert len(routes) >= 20
     return [
         Read(
             route,
-            route[: route.index("{")] + names[route] + route[route.index("}") + 1 :] if "{" in route else route,
+            route[: route.index("{")] + names[route] + route[route.index("}") + 1 :]
+            if "{" in route
+            else route + queries.get(route, ""),
             credentials.get(route, {}),
         )
         for route in routes

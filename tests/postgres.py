@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,8 @@ SETTINGS = {
     "timezone": "Asia/Kathmandu",
 }
 
+FORGETFUL = {"fsync", "synchronous_commit", "full_page_writes"}
+
 # Nothing in Python runs when the test process is killed, but its end of this shell's pipe closes all the same.
 WATCH = 'read -r _; kill -INT "$1"; sleep 3; kill -KILL "$1"; rm -rf "$2"'
 
@@ -57,6 +59,8 @@ class PostgresServer:
     port: int
     version: str
     binaries: Path
+    # Its data and its log.
+    folder: Path
 
     def url(self, database: str) -> str:
         """Name a database in the form that libpq, psycopg and SQLAlchemy read."""
@@ -97,18 +101,22 @@ class Ground:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Start a server in a temporary folder; stop it and remove the folder whatever happens."""
-    folder = Path(tempfile.mkdtemp(prefix="carepath-postgres-", dir=_roomy_memory()))
+def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Start a server in a temporary folder; stop it and remove the folder whatever happens.
+
+    A durable one waits for the disk, as in production: for measuring.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="carepath-postgres-", dir=None if durable else _roomy_memory()))
     try:
         ground = Ground(folder, _account())
         if ground.account is not None:
             os.chown(folder, ground.account.pw_uid, ground.account.pw_gid)
         binaries, version = _find_binaries(ground)
-        server, port = _start(ground, binaries, _make_cluster(ground, binaries))
+        settings = {name: value for name, value in SETTINGS.items() if not durable or name not in FORGETFUL}
+        server, port = _start(ground, binaries, _make_cluster(ground, binaries), settings)
         try:
             with _watched(ground, server):
-                yield PostgresServer(port=port, version=version, binaries=binaries)
+                yield PostgresServer(port=port, version=version, binaries=binaries, folder=folder)
         finally:
             _stop(server)
     finally:
@@ -214,9 +222,11 @@ def _make_cluster(ground: Ground, binaries: Path) -> Path:
     return data
 
 
-def _start(ground: Ground, binaries: Path, data: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _start(
+    ground: Ground, binaries: Path, data: Path, chosen: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start on a port drawn by lot: asking for a free one needs a socket, and another process may still be faster."""
-    settings = [option for name, value in SETTINGS.items() for option in ("-c", f"{name}={value}")]
+    settings = [option for name, value in chosen.items() for option in ("-c", f"{name}={value}")]
     log = ground.folder / "log"
     for _ in range(START_ATTEMPTS):
         # Below the range from which the kernel serves outgoing connections; `random` is seeded alike in every run.

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,13 +64,22 @@ def run(
 
 
 @contextmanager
-def serving(settings: Settings, folder: Path, *, environment: Mapping[str, str] = {}) -> Iterator[Served]:
-    """Serve from this folder on a free port, wait until it is ready, and end it by SIGTERM."""
+def serving(
+    settings: Settings,
+    folder: Path,
+    *,
+    environment: Mapping[str, str] = {},
+    command: Sequence[str | Path] = (SCRIPT,),
+) -> Iterator[Served]:
+    """Serve from this folder on a free port, wait until it is ready, and end it by SIGTERM.
+
+    `command` is what takes the place of `carepath`, for a drill that serves with something broken.
+    """
     log = folder / f"carepath-{secrets.token_hex(4)}.log"
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            [SCRIPT, "serve", "--port", "0"],
+            [*command, "serve", "--port", "0"],
             cwd=folder,
             env=environment_of(settings) | dict(environment),
             stdin=subprocess.DEVNULL,

@@ -71,7 +71,6 @@ def new_booking(slot_id: UUID, **changes: Any) -> Insert:
         "reference": new_reference(),
         "secret_hash": digest("nobody's"),
         "state": BookingState.BOOKED,
-        "consent_text_version": "v1",
         "version": 1,
         "created_at": clock.now(),
     }

@@ -1,5 +1,6 @@
 """What a booking is about: its slot's condition, or one that the slot is offered for."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ from app.consultations.tables import ConsultationBooking
 from app.core.db import Database
 from tests.pages import publish
 from tests.rows import counts
-from tests.wishes import PATIENT, book, booking_wish, new_key, post_slot
+from tests.wishes import PATIENT, act, book, booking_wish, confirmation, hold, new_key, post_slot, read
 
 CONDITION, CATEGORY = "acute-lymphoblastic-leukemia", "hematologic-malignancies"
 STRANGER, STRANGE_CATEGORY = "synthetic-condition", "synthetic-category"
@@ -68,7 +69,34 @@ async def test_what_to_bring_travels_with_the_booking(client: httpx.AsyncClient,
     slot = await post_slot(client, admin, condition=CONDITION)
     page = (await client.get(f"/conditions/{CONDITION}")).json()
     booking = await book(client, slot["id"])
-    assert booking["condition"] == {name: page[name] for name in ("slug", "name", "what_to_bring")}
+    about = {name: page[name] for name in ("slug", "name", "what_to_bring")} | {"page_revision": page["revision"]}
+    assert booking["condition"] == about
+    assert (await read(client, booking))["condition"] == about
+
+
+async def test_what_the_patient_was_told_to_bring_stays_what_the_patient_was_told(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    await publish(database, STRANGER)
+    slot, later = [await post_slot(client, admin, condition=STRANGER, capacity=2) for _ in range(2)]
+    before = await book(client, slot["id"])
+    assert (before["condition"]["what_to_bring"]["items"], before["condition"]["page_revision"]) == (
+        ["Synthetic thing"],
+        1,
+    )
+    await publish(database, STRANGER, what_to_bring={"text": "Another thing.", "items": ["Another thing"]})
+    # This process has not published it itself: it learns of it within a second.
+    async with asyncio.timeout(5):
+        while (await client.get(f"/conditions/{STRANGER}")).json()["revision"] == 1:  # noqa: ASYNC110 - told by nothing
+            await asyncio.sleep(0.05)
+    after = await hold(client, slot["id"])
+    assert (after["condition"]["what_to_bring"]["items"], after["condition"]["page_revision"]) == (["Another thing"], 2)
+    moved = await act(client, before, "reschedule", {"slot_id": later["id"]})
+    assert moved.status_code == 200
+    for seen in (moved.json(), await read(client, before)):
+        assert seen["condition"] == before["condition"]
+    await act(client, after, "confirm", confirmation())
+    assert (await read(client, after))["condition"] == after["condition"]
 
 
 async def test_each_bad_wish_is_refused_with_a_422_of_its_own(

@@ -21,21 +21,28 @@ from app import server
 from app.access import callers
 from app.access.callers import Scope
 from app.consultations import patients
-from app.consultations.shapes import PatientCreate
+from app.consultations.shapes import ConfirmationCreate
 from app.consultations.tables import Clinician, Location
 from app.core import crypto
 from app.core.ids import new_id, parse_reference
 from app.core.settings import Settings
 from app.main import create_app
 from tests.rows import new_booking, new_slot
-from tests.wishes import PATIENT
+from tests.wishes import confirmation
 
 SLOT_ID, REFERENCE = UUID("01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"), "7K3M9-QRT2N"
 BOOKING_ID = new_id()
 EXAMPLES = 20
 
-# Replaced by `accepts_what_the_schema_allows`: see there.
-CONFIG = {"seed": 20261123, "checks": {"positive_data_acceptance": {"enabled": False}}}
+CONFIG = {
+    "seed": 20261123,
+    "checks": {
+        # Replaced by `accepts_what_the_schema_allows`: see there.
+        "positive_data_acceptance": {"enabled": False},
+        # 428 is for a missing `If-Match` (RFC 6585).
+        "missing_required_header": {"expected-statuses": [400, 401, 422, 428]},
+    },
+}
 api = schemathesis.openapi.from_dict(
     create_app(Settings.model_construct()).openapi(), config=schemathesis.Config.from_dict(CONFIG)
 )
@@ -71,8 +78,8 @@ def token(settings: Settings) -> str:
             new_booking(SLOT_ID, id=BOOKING_ID, reference=REFERENCE),
         ):
             await session.exec(statement)
-        keyring, patient = crypto.load_keyring(settings.keyring_path), PatientCreate.model_validate(PATIENT)
-        await patients.seal(session, BOOKING_ID, patient, None, keyring=keyring)
+        keyring, told = crypto.load_keyring(settings.keyring_path), ConfirmationCreate.model_validate(confirmation())
+        patients.seal(session, BOOKING_ID, told, keyring=keyring, by="contract")
         return await callers.create_key(session, name="contract", scopes=list(Scope), is_live=False)
 
     return asyncio.run(server.write(settings, furnish))

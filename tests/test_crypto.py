@@ -1,6 +1,7 @@
 """Envelopes and the key ring: what was sealed is opened, unless anything of it was changed."""
 
 import base64
+import hmac
 import json
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.crypto import Envelope, EnvelopeUnreadable, Keyring, KeyringInvalid, load_keyring, make_keyring
+from app.core.crypto import Envelope, EnvelopeUnreadable, Keyring, load_keyring, make_keyring
+from app.core.keyring_file import KeyringInvalid
 
 MAKE = """
 import pathlib, sys
@@ -36,6 +38,11 @@ def is_readable(keyring: Keyring, envelope: Envelope, context: str = "context") 
     except EnvelopeUnreadable:
         return False
     return True
+
+
+def rotated(keyring: Keyring, newer: Keyring) -> Keyring:
+    """The ring with another's key as its primary."""
+    return Keyring(newer.primary, {**keyring.keys, **newer.keys})
 
 
 @given(plaintext=st.binary(max_size=200), context=st.text(max_size=50))
@@ -84,14 +91,14 @@ def test_no_two_envelopes_share_a_key_or_a_nonce(keyring: Keyring) -> None:
 
 def test_a_ring_with_a_new_primary_key_still_opens_what_the_old_one_sealed(keyring: Keyring, tmp_path: Path) -> None:
     newer = make_keyring(tmp_path / "keyring")
-    both = Keyring(newer.primary, {**keyring.keys, **newer.keys})
+    both = rotated(keyring, newer)
     assert both.open(keyring.seal(b"words", context="context"), context="context") == b"words"
     assert both.seal(b"words", context="context").key_id == newer.primary
 
 
 def test_a_fingerprint_depends_on_the_data_and_the_key(keyring: Keyring, tmp_path: Path) -> None:
     newer = make_keyring(tmp_path / "keyring")
-    both = Keyring(newer.primary, {**keyring.keys, **newer.keys})
+    both = rotated(keyring, newer)
     made = [both.fingerprint(data, key_id=key) for data in (b"a", b"b") for key in (keyring.primary, newer.primary)]
     assert len(set(made)) == 4
     assert both.fingerprint(b"a", key_id=keyring.primary) == keyring.fingerprint(b"a", key_id=keyring.primary)
@@ -99,11 +106,38 @@ def test_a_fingerprint_depends_on_the_data_and_the_key(keyring: Keyring, tmp_pat
         keyring.fingerprint(b"a", key_id=newer.primary)
 
 
+def test_a_rewrapped_envelope_is_the_same_under_another_key(keyring: Keyring, tmp_path: Path) -> None:
+    newer = make_keyring(tmp_path / "keyring")
+    old = keyring.seal(b"words", context="context")
+    new = rotated(keyring, newer).rewrap(old, context="context")
+    assert (new.key_id, new.nonce, new.ciphertext) == (newer.primary, old.nonce, old.ciphertext)
+    assert newer.open(new, context="context") == b"words"
+    for envelope, context in ((old, "other"), (replace(old, wrapped_key=old.wrapped_key[:-1]), "context")):
+        with pytest.raises(EnvelopeUnreadable):
+            rotated(keyring, newer).rewrap(envelope, context=context)
+    with pytest.raises(EnvelopeUnreadable):
+        newer.rewrap(old, context="context")
+
+
+def test_what_is_derived_from_a_key_serves_one_purpose(keyring: Keyring) -> None:
+    (key,) = keyring.keys.values()
+    seal_key = keyring.seal_key(keyring.primary)
+    digests = {
+        keyring.fingerprint(b"a", key_id=keyring.primary),
+        keyring.blind_index("a"),
+        hmac.digest(seal_key, b"a", "sha256"),
+        hmac.digest(key, b"a", "sha256"),
+    }
+    assert len(digests) == 4
+    with pytest.raises(EnvelopeUnreadable):
+        keyring.seal_key("0" * 12)
+
+
 def test_a_new_ring_is_its_owners_alone_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "new" / "keyring"
     made = make_keyring(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert load_keyring(path) == make_keyring(path) == made
+    assert load_keyring(path).keys == make_keyring(path).keys == made.keys
     assert [file.name for file in path.parent.iterdir()] == ["keyring"]
     assert [key for key in made.keys.values() if repr(key) in repr(made)] == []
 
@@ -127,6 +161,9 @@ def bad_files(path: Path) -> Iterator[tuple[str, Any]]:
         "an unknown primary": {"primary": "0" * 12, "keys": good["keys"]},
         "a primary that is a list": {"primary": [key_id], "keys": good["keys"]},
         "an empty ring": {"primary": None, "keys": {}},
+        "a short seal key": {**good, "seal_keys": {"0" * 12: base64.b64encode(b"short").decode()}},
+        "a time without a zone": {**good, "retired_at": {key_id: "2026-01-01T00:00:00"}},
+        "no time": {**good, "retired_at": {key_id: 7}},
     }.items():
         yield name, json.dumps(content)
 

@@ -121,3 +121,45 @@ def test_a_migration_that_fails_leaves_nothing_half_made(empty: Settings) -> Non
         connection.execute(text("DROP TABLE patient_details"))
     assert migrations.upgrade(empty)
     assert names(empty) == set(schema.expected_names(dialect_of(empty)))
+
+
+def test_what_a_patient_agreed_to_moves_to_the_patient_and_every_guard_stays(empty: Settings) -> None:
+    migrations.upgrade(empty, "2026_11_23_first_tables")
+    engine = migrations.engine_for(empty)
+    at = "2026-11-23 09:00:00.000000"
+    slot, booking = "01993b2e5f7c7d0c8a2b6f4e1d3c5a79", "01993b2e5f7c7d0c8a2b6f4e1d3c5a80"
+    rows: dict[str, dict[str, object]] = {
+        "consultation_slots": {
+            "id": slot,
+            "starts_at": "2027-01-01 09:00:00.000000",
+            "ends_at": "2027-01-01 10:00:00.000000",
+            "time_zone": "UTC",
+            "mode": "phone",
+            "capacity": 1,
+            "status": "open",
+            "version": 1,
+            "created_at": at,
+        },
+        "consultation_bookings": {
+            "id": booking,
+            "slot_id": slot,
+            "seat": 1,
+            "reference": "AAAAA-AAAAA",
+            "secret_hash": b"",
+            "state": "booked",
+            "consent_text_version": "2026-11",
+            "version": 1,
+            "created_at": at,
+        },
+        "patient_details": {"booking_id": booking, "key_id": "", "wrapped_key": b"", "nonce": b"", "ciphertext": b""},
+    }
+    with engine.begin() as connection:
+        for table, values in rows.items():
+            names_of = ", ".join(values)
+            bound = ", ".join(f":{name}" for name in values)
+            connection.execute(text(f"INSERT INTO {table} ({names_of}) VALUES ({bound})"), values)
+    assert migrations.upgrade(empty)
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT consent_text_version FROM patient_details")) == "2026-11"
+        assert connection.scalar(text("SELECT reschedule_count FROM consultation_bookings")) == 0
+    assert names(empty) == set(schema.expected_names(dialect_of(empty)))

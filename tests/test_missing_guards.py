@@ -14,7 +14,15 @@ from tests.rows import counts, run
 
 SEAT_LIVE = "uq_consultation_bookings_seat_live"
 EXCLUSION = "ex_consultation_slots_clinician_overlap"
-GUARDED = ("audit_entries", "booking_events", "condition_revisions", "consultation_bookings", "consultation_slots")
+GUARDED = (
+    "audit_entries",
+    "audit_seals",
+    "booking_events",
+    "condition_revisions",
+    "consultation_bookings",
+    "consultation_slots",
+    "erasures",
+)
 
 
 def taking_away(name: str, dialect: str) -> str:

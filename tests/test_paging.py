@@ -104,10 +104,12 @@ async def test_following_next_shows_each_item_once(
     client: httpx.AsyncClient, app: FastAPI, admin: dict[str, str]
 ) -> None:
     for address in lists(app):
-        (whole,) = await follow(client, f"{address}?limit=100", admin)
+        # Each look at the trail is a line in the trail: only what came before stays as it is.
+        only = "&action=booking.booked" if address == "/audit" else ""
+        (whole,) = await follow(client, f"{address}?limit=100{only}", admin)
         assert len(whole) >= 5
         for limit in (1, 2, len(whole)):
-            pages = await follow(client, f"{address}?limit={limit}", admin)
+            pages = await follow(client, f"{address}?limit={limit}{only}", admin)
             assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
             assert [item for page in pages for item in page] == whole
 

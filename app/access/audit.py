@@ -2,12 +2,29 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.tables import AuditEntry
+from app.core.db import rows
+from app.core.deferred import NewRow, defer
 from app.core.ids import new_id
+
+_COLUMNS: Final = ("id", "at", "actor", "action", "subject", "fields")
+_entry: Final = AuditEntry.__table__  # type: ignore[attr-defined]
+_FILTERS: Final[dict[str, ColumnElement[bool]]] = {
+    "actor": _entry.c.actor == bindparam("actor"),
+    "action": _entry.c.action == bindparam("action"),
+    "subject": _entry.c.subject == bindparam("subject"),
+    "since": _entry.c.at >= bindparam("since"),
+    "before": _entry.c.at < bindparam("before"),
+    "after": _entry.c.id < bindparam("after"),
+}
+_ENTRY: Final = NewRow(_entry, "entry", _COLUMNS, (("outcome", "'done'"),))
 
 
 async def record(
@@ -20,18 +37,31 @@ async def record(
 async def record_each(
     session: AsyncSession, *, by: str, action: str, subjects: Sequence[str], at: datetime, fields: Sequence[str] = ()
 ) -> None:
-    """The same action on several things: one row each, one statement."""
-    rows = [
-        {
-            "id": new_id(),
-            "at": at,
-            "actor": by,
-            "action": action,
-            "subject": subject,
-            "outcome": "done",
-            "fields": list(fields),
-        }
-        for subject in subjects
-    ]
-    if rows:
-        await session.exec(insert(AuditEntry), params=rows)
+    """The same action on several things: one row each, written with the rest right before the COMMIT."""
+    for subject in subjects:
+        values = (new_id(), at, by, action, subject, list(fields))
+        defer(session, _ENTRY, dict(zip(_COLUMNS, values, strict=True)))
+
+
+async def find(
+    session: AsyncSession,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
+    limit: int,
+    after: UUID | None = None,
+) -> Sequence[Row[Any]]:
+    """Entries from `since` on and before `before`, newest first; whoever shows them to somebody records that."""
+    said = {"actor": actor, "action": action, "subject": subject, "since": since, "before": before, "after": after}
+    values: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    return await rows(session, _listing(frozenset(values)), values | {"limit": limit})
+
+
+@cache
+def _listing(asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
+    """Entries, newest first, with a bound value for each filter that is asked for and for `limit`."""
+    query = select(*_entry.columns).where(*(_FILTERS[name] for name in sorted(asked)))
+    return query.order_by(_entry.c.id.desc()).limit(bindparam("limit", type_=Integer()))

@@ -24,6 +24,9 @@ class Scope(StrEnum):
     SLOTS_WRITE = "slots:write"
     BOOKINGS_READ = "bookings:read"
     BOOKINGS_WRITE = "bookings:write"
+    BOOKINGS_OVERRIDE = "bookings:override"
+    PRIVACY = "privacy"
+    AUDIT_READ = "audit:read"
 
 
 class KeyNameTaken(Exception):

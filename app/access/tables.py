@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core import db  # noqa: F401 - names constraints before the first table is made
 from app.core.ids import new_id
+
+_UNSEALED = text("seal IS NULL")
 
 
 class ApiKey(SQLModel, table=True):
@@ -65,7 +67,11 @@ class AuditEntry(SQLModel, table=True):
     """One row is one thing that somebody did. It names changed fields, never their values. Append-only."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_subject", "subject", "at"),)
+    __table_args__ = (
+        Index("ix_audit_entries_subject", "subject", "at"),
+        Index("ix_audit_entries_seal", "seal", "id"),
+        Index("ix_audit_entries_unsealed", "id", postgresql_where=_UNSEALED, sqlite_where=_UNSEALED),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     at: datetime
     actor: str = Field(sa_type=Text)
@@ -73,3 +79,18 @@ class AuditEntry(SQLModel, table=True):
     subject: str = Field(sa_type=Text)
     outcome: str = Field(sa_type=Text)
     fields: list[Any] = Field(sa_type=JSON)
+    # The number of the seal that covers this entry; set once, a few seconds after it was written.
+    seal: int | None = None
+
+
+class AuditSeal(SQLModel, table=True):
+    """One row is a link of the chain that makes edits of the trail visible. Append-only."""
+
+    __tablename__ = "audit_seals"
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    entries: int
+    previous_hash: bytes
+    # HMAC over the previous hash and this seal's entries, under a key derived from `key_id`'s.
+    hash: bytes
+    key_id: str = Field(sa_type=Text, index=True)
+    sealed_at: datetime

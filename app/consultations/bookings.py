@@ -1,128 +1,239 @@
 """Consultation bookings: the one promise is that a seat is given once.
 
-No count decides and no isolation level: the unique index on live seats does. The query only guesses well.
+No count decides and no isolation level: the unique index on live seats does. See `seats.py` for how one is taken and
+`steps.py` for what each step leaves behind.
 """
 
 import hmac
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, literal, update
-from sqlalchemy import select as core_select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import col
+from sqlalchemy import Row
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access import audit
 from app.access.callers import BOOKING_PREFIX
-from app.consultations import patients
-from app.consultations.errors import BookingEnded, BookingNotFound, SlotNotForCondition, SlotTaken
-from app.consultations.shapes import ConsultationBookingCreate
-from app.consultations.tables import (
-    LIVE,
-    BookingEvent,
-    BookingState,
-    ConsultationBooking,
-    ConsultationSlot,
-    SlotStatus,
+from app.consultations import booking_queries, seats, steps
+from app.consultations.errors import (
+    BookingEnded,
+    BookingNotFound,
+    DeadlinePassed,
+    HoldExpired,
+    NotBegun,
+    ReschedulesUsedUp,
+    SlotNotForCondition,
+    SlotTaken,
 )
+from app.consultations.policies import Allowance, Policy
+from app.consultations.reasons import CancellationReason
+from app.consultations.steps import Before
+from app.consultations.tables import BookingState, SlotStatus
 from app.core import clock
-from app.core.crypto import Keyring
 from app.core.db import rows
-from app.core.errors import InvalidInput
 from app.core.ids import digest, new_reference, new_secret, parse_reference
-from app.delivery import outbox
 
 _NOBODY: Final = digest("nobody's token")
 
 
 @dataclass(frozen=True, slots=True)
-class Booking:
-    """A claim on a seat, as the doors need it."""
+class Topic:
+    """The condition that a consultation is about, the category that it belongs to, and what its page says to bring."""
 
-    id: UUID
-    reference: str
-    state: BookingState
-    slot_id: UUID
-    condition_id: UUID | None
-    created_at: datetime
-    version: int
+    condition_id: UUID
+    # None where it does not matter: for the condition that a slot itself is offered for.
+    category_id: UUID | None
+    slug: str
+    name: str
+    what_to_bring: dict[str, Any] | None
+    page_revision: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
-    """The condition that a consultation is about, and the category that it belongs to."""
+class Booking:
+    """A claim on a seat at one moment, with its slot's row (see `slot_queries`), as the doors need it."""
 
-    condition_id: UUID
-    category_id: UUID
+    id: UUID
+    reference: str
+    # A hold whose time is over is expired, whether or not somebody has tidied up.
+    state: BookingState
+    hold_expires_at: datetime | None
+    # As its page was when it was booked.
+    topic: Topic | None
+    reschedule_count: int
+    cancellation_reason: str | None
+    version: int
+    # How many changes it has seen, the end of a hold that is over included, whether or not somebody has tidied up.
+    changes: int
+    created_at: datetime
+    changed_at: datetime
+    slot: Row[Any]
+    # When this was true: the moment that decides.
+    now: datetime
+
+    def allowance(self, hospital: Policy) -> Allowance:
+        """What its location's policy comes to."""
+        policy = hospital.at_location(self.slot)
+        return Allowance.under(policy, starts_at=self.slot.starts_at, reschedule_count=self.reschedule_count)
+
+    def is_within_notice(self, hospital: Policy) -> bool:
+        """Whether its slot begins sooner than patients are to book: staff have gone past the policy."""
+        return bool(self.slot.starts_at <= self.now + hospital.at_location(self.slot).min_notice)
+
+    @property
+    def before(self) -> Before:
+        """The same, as `steps` takes it."""
+        return Before(self.id, self.state, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class NewBooking:
+    """What becomes a booking: about what; held for a while, or booked."""
+
+    id: UUID
+    topic: Topic | None
+    # None books at once.
+    held_for: timedelta | None = None
+    hold_owner: bytes | None = None
+    # Staff may book within the notice that patients are to give.
+    may_override: bool = False
 
 
 async def book(
-    session: AsyncSession,
-    wish: ConsultationBookingCreate,
-    *,
-    booking_id: UUID,
-    topic: Topic | None,
-    keyring: Keyring,
-    by: str,
+    session: AsyncSession, new: NewBooking, slot: Row[Any], *, policy: Policy, by: str
 ) -> tuple[Booking, str]:
-    """Take a seat for a patient; returns the booking and its token. Raises SlotTaken, SlotNotForCondition.
+    """Take a seat of this slot, whose row is locked. Returns the booking and its token.
 
-    Two parties race here: others who book this slot, and an admin who closes or cancels it. On PostgreSQL the slot's
-    row lock lets them through one by one, in a statement of its own so that the next one sees what the last one did;
-    on SQLite one transaction writes at a time. The price: bookings of one slot do not run side by side.
+    Raises SlotTaken, SlotNotForCondition. Two parties race here: others who want this slot, and an admin who closes or
+    cancels it. The row's lock lets them through one by one (on SQLite one transaction writes at a time). The price:
+    bookings of one slot do not run side by side.
     """
-    slot = await _lock(session, wish.slot_id)
-    now = await clock.now_in(session)
-    _refuse_unless_bookable(slot, now)
+    notice = policy.at_location(slot).min_notice
+    _refuse_unless_bookable(slot, new.topic, timedelta(0) if new.may_override else notice, now=slot.now)
+    _refuse_other_topic(slot, new.topic)
+    expires_at = None if new.held_for is None else min(slot.now + new.held_for, slot.starts_at)
+    state = BookingState.BOOKED if expires_at is None else BookingState.HELD
+    token, reference = new_secret(BOOKING_PREFIX), new_reference()
+    about = _about(new.topic)
+    made = about | {
+        "id": new.id,
+        "slot_id": slot.id,
+        "reference": reference,
+        "secret_hash": digest(token),
+        "state": state,
+        "hold_expires_at": expires_at,
+        "hold_owner": new.hold_owner,
+        "created_at": slot.now,
+    }
+    seats.take(session, made, capacity=slot.capacity, refusal=lambda reason: _taken(reason, slot, new.topic))
     booking = Booking(
-        id=booking_id,
-        reference=new_reference(),
-        state=BookingState.BOOKED,
-        slot_id=slot.id,
-        condition_id=_condition_for(slot, topic),
-        created_at=now,
+        id=new.id,
+        reference=reference,
+        state=state,
+        hold_expires_at=expires_at,
+        topic=new.topic,
+        reschedule_count=0,
+        cancellation_reason=None,
         version=1,
+        changes=0,
+        created_at=slot.now,
+        changed_at=slot.now,
+        slot=slot,
+        now=slot.now,
     )
-    token = new_secret(BOOKING_PREFIX)
-    await _take_seat(session, booking, slot.capacity, secret_hash=digest(token), consent=wish.consent.text_version)
-    await patients.seal(session, booking_id, wish.patient, wish.reason, keyring=keyring)
-    await _tell(session, booking, None, at=now, by=by)
+    is_override = booking.is_within_notice(policy)
+    await steps.leave_traces(session, Before(new.id), state, at=slot.now, by=by, is_override=is_override)
     return booking, token
 
 
-async def cancel(session: AsyncSession, booking: Booking, *, by: str) -> Booking:
-    """Give the seat back. Cancelling what is cancelled changes nothing; raises BookingEnded for any other end."""
-    changed = await session.exec(
-        update(ConsultationBooking)
-        .where(col(ConsultationBooking.id) == booking.id, LIVE)
-        .values(state=BookingState.CANCELLED, hold_expires_at=None, version=col(ConsultationBooking.version) + 1)
-        .returning(*_columns())
+async def confirm(session: AsyncSession, booking: Booking, *, by: str) -> None:
+    """Make a hold a booking. Raises HoldExpired, BookingEnded."""
+    if booking.state is BookingState.EXPIRED:
+        raise HoldExpired
+    if booking.state is not BookingState.HELD:
+        raise BookingEnded
+    await steps.change(session, [booking.before], BookingState.BOOKED, at=booking.now, by=by)
+
+
+async def cancel(
+    session: AsyncSession, booking: Booking, *, reason: CancellationReason, policy: Policy, staff: bool, by: str
+) -> None:
+    """Give the seat back. Raises DeadlinePassed for a patient who comes too late, BookingEnded for any other end."""
+    if booking.state is BookingState.CANCELLED:
+        return
+    if booking.state not in (BookingState.HELD, BookingState.BOOKED):
+        raise BookingEnded
+    late = booking.now >= booking.allowance(policy).cancel_until
+    if late and booking.state is BookingState.BOOKED and not staff:
+        raise DeadlinePassed
+    await steps.change(session, [booking.before], BookingState.CANCELLED, at=booking.now, by=by, reason=reason)
+
+
+async def reschedule(
+    session: AsyncSession,
+    booking: Booking,
+    slot: Row[Any],
+    topic: Topic | None,
+    *,
+    policy: Policy,
+    past_policy: bool,
+    by: str,
+) -> bool:
+    """Move a booking to this slot, whose row was locked before the booking's: the new seat first, then the old is free.
+
+    `topic` is the booking's, or the slot's where the booking has none. Says whether staff went past the policy. Raises
+    DeadlinePassed, ReschedulesUsedUp, SlotTaken, SlotNotForCondition, BookingEnded; the booking is then as it was.
+    """
+    if booking.state is not BookingState.BOOKED:
+        raise BookingEnded
+    allowance = booking.allowance(policy)
+    late, used_up = booking.now >= allowance.reschedule_until, not allowance.reschedules_left
+    notice = policy.at_location(slot).min_notice
+    if not past_policy:
+        if late:
+            raise DeadlinePassed
+        if used_up:
+            raise ReschedulesUsedUp
+    # By the time at which the second lock was had: waiting for it may have taken a while.
+    _refuse_unless_bookable(slot, topic, timedelta(0) if past_policy else notice, now=booking.now, own=booking.slot.id)
+    _refuse_other_topic(slot, topic)
+    moved = {f"new_{name}": value for name, value in _about(topic).items()}
+    if not await seats.move(session, booking.before, slot.id, capacity=slot.capacity, topic=moved):
+        raise _taken(await seats.why_not(session, slot.id), slot, topic, own=booking.slot.id)
+    is_override = past_policy and (late or used_up or slot.starts_at <= booking.now + notice)
+    await steps.leave_traces(
+        session,
+        booking.before,
+        BookingState.BOOKED,
+        at=booking.now,
+        by=by,
+        previous_slot_id=booking.slot.id,
+        is_override=is_override,
     )
-    row = changed.first()
-    if row is None:
-        (ended,) = await rows(session, core_select(*_columns()).where(col(ConsultationBooking.id) == booking.id))
-        if ended.state != BookingState.CANCELLED:
-            raise BookingEnded
-        return _booking(ended)
-    cancelled = _booking(row)
-    await _tell(session, cancelled, booking.state, at=await clock.now_in(session), by=by)
-    return cancelled
+    return is_override
 
 
-async def get(session: AsyncSession, reference: str, *, token: str | None = None) -> Booking:
+async def mark(session: AsyncSession, booking: Booking, to: BookingState, *, by: str) -> None:
+    """Say how a consultation ended: fulfilled or no_show. Raises NotBegun, BookingEnded."""
+    if booking.state is to:
+        return
+    if booking.state is not BookingState.BOOKED:
+        raise BookingEnded
+    if booking.now < booking.slot.starts_at:
+        raise NotBegun
+    await steps.change(session, [booking.before], to, at=booking.now, by=by)
+
+
+async def get(session: AsyncSession, reference: str, *, token: str | None = None, lock: bool = False) -> Booking:
     """A booking by what was said of its reference; with a token, only its holder's. Raises BookingNotFound.
 
-    An unknown reference and a foreign token take the same steps and the same time.
+    An unknown reference and a foreign token take the same steps and the same time. Whoever means to change the booking
+    locks it, once it is known to be theirs.
     """
-    query = core_select(*_columns(), col(ConsultationBooking.secret_hash)).where(
-        col(ConsultationBooking.reference) == (parse_reference(reference) or "")
-    )
-    found = await rows(session, query)
-    known = found[0].secret_hash if found else _NOBODY
-    is_theirs = token is None or hmac.compare_digest(digest(token), known)
+    known = parse_reference(reference) or ""
+    found = await rows(session, booking_queries.by_reference(lock=lock), {"reference": known})
+    secret_hash = found[0].booking_secret_hash if found else _NOBODY
+    is_theirs = token is None or hmac.compare_digest(digest(token), secret_hash)
     if not found or not is_theirs:
         raise BookingNotFound
     return _booking(found[0])
@@ -137,114 +248,92 @@ async def find(
     after: UUID | None = None,
 ) -> list[Booking]:
     """Bookings, newest first."""
-    query = core_select(*_columns()).order_by(col(ConsultationBooking.id).desc()).limit(limit)
-    if slot_id is not None:
-        query = query.where(col(ConsultationBooking.slot_id) == slot_id)
-    if state is not None:
-        query = query.where(col(ConsultationBooking.state) == state)
-    if after is not None:
-        query = query.where(col(ConsultationBooking.id) < after)
-    return [_booking(row) for row in await rows(session, query)]
+    values: dict[str, Any] = {"slot_id": slot_id, "after": after}
+    values = {name: value for name, value in values.items() if value is not None}
+    asked = frozenset(values) | ({str(state)} if state is not None else set())
+    return [_booking(row) for row in await rows(session, booking_queries.listing(asked), values | {"limit": limit})]
 
 
-async def _lock(session: AsyncSession, slot_id: UUID) -> Row[Any]:
-    slot = ConsultationSlot
-    query = (
-        core_select(
-            col(slot.id),
-            col(slot.starts_at),
-            col(slot.capacity),
-            col(slot.status),
-            col(slot.condition_id),
-            col(slot.category_id),
-        )
-        .where(col(slot.id) == slot_id)
-        .with_for_update(key_share=True)
-    )
-    found = await rows(session, query)
-    if not found:
-        raise InvalidInput.at("/slot_id", "unknown_reference", "names nothing that is known here")
-    slot_row: Row[Any] = found[0]
-    return slot_row
+async def expire_stale(session: AsyncSession, *, limit: int) -> int:
+    """End holds whose time is over; says how many. Nobody has to: every rule knows the time."""
+    return await seats.expire_stale(session, limit=limit)
 
 
-def _refuse_unless_bookable(slot: Row[Any], now: datetime) -> None:
+async def cancel_all_of(session: AsyncSession, slot_id: UUID, *, reason: CancellationReason, by: str) -> int:
+    """Cancel every live booking of a slot whose row is locked; says how many. Holds that are over expire instead."""
+    found = await rows(session, booking_queries.live_of_slot(), {"slot_id": slot_id})
+    # After their locks were waited for: an event is never older than the one before it.
+    at = await clock.now_in(session)
+    live = [Before(row.id, BookingState(row.state), row.version) for row in found]
+    stale = {row.id for row in found if row.hold_expires_at is not None and row.hold_expires_at <= at}
+    gone, left = [b for b in live if b.id in stale], [b for b in live if b.id not in stale]
+    await steps.change(session, gone, BookingState.EXPIRED, at=at, by=by)
+    await steps.change(session, left, BookingState.CANCELLED, at=at, by=by, reason=reason)
+    return len(left)
+
+
+def _refuse_unless_bookable(
+    slot: Row[Any], topic: Topic | None, notice: timedelta, *, now: datetime, own: UUID | None = None
+) -> None:
     if slot.status != SlotStatus.OPEN:
-        raise SlotTaken(slot.status)
-    if slot.starts_at <= now:
-        raise SlotTaken("past")
+        raise _taken(slot.status, slot, topic, own=own)
+    if slot.starts_at <= now + notice:
+        raise _taken("past", slot, topic, own=own)
 
 
-def _condition_for(slot: Row[Any], topic: Topic | None) -> UUID | None:
+def _taken(reason: str, slot: Row[Any], topic: Topic | None, *, own: UUID | None = None) -> SlotTaken:
+    wanted = {
+        # Not the slot that the booking has already, either.
+        "refused_ids": [slot.id, *([own] if own else [])],
+        "condition_id": topic.condition_id if topic else slot.condition_id,
+        "category_id": topic.category_id if topic else slot.category_id,
+    }
+    return SlotTaken(reason, wanted=wanted)
+
+
+def _refuse_other_topic(slot: Row[Any], topic: Topic | None) -> None:
     if topic is None:
-        condition: UUID | None = slot.condition_id
-        return condition
+        return
     if slot.condition_id not in (None, topic.condition_id) or slot.category_id not in (None, topic.category_id):
         raise SlotNotForCondition
-    return topic.condition_id
 
 
-async def _take_seat(
-    session: AsyncSession, booking: Booking, capacity: int, *, secret_hash: bytes, consent: str
-) -> None:
-    """Insert the booking at the lowest free seat; raises SlotTaken when there is none."""
-    seats = core_select(literal(1).label("seat")).cte("seats", recursive=True)
-    seats = seats.union_all(core_select(seats.c.seat + 1).where(seats.c.seat < capacity))
-    live = (
-        core_select(col(ConsultationBooking.id))
-        .where(col(ConsultationBooking.slot_id) == booking.slot_id, col(ConsultationBooking.seat) == seats.c.seat, LIVE)
-        .correlate(seats)
-    )
-    lowest = core_select(func.min(seats.c.seat).label("seat")).where(~live.exists()).subquery("lowest")
-    columns = {
-        "id": booking.id,
-        "slot_id": booking.slot_id,
-        "reference": booking.reference,
-        "secret_hash": secret_hash,
-        "condition_id": booking.condition_id,
-        "state": booking.state,
-        "consent_text_version": consent,
-        "version": booking.version,
-        "created_at": booking.created_at,
+def _about(topic: Topic | None) -> dict[str, Any]:
+    return {
+        "condition_id": topic.condition_id if topic else None,
+        "what_to_bring": topic.what_to_bring if topic else None,
+        "page_revision": topic.page_revision if topic else None,
     }
-    table = ConsultationBooking
-    values = [literal(value, getattr(table, name).type) for name, value in columns.items()]
-    insert_into = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    taken = await session.exec(
-        insert_into(table)
-        .from_select([*columns, "seat"], core_select(*values, lowest.c.seat).where(lowest.c.seat.is_not(None)))
-        .on_conflict_do_nothing(index_elements=["slot_id", "seat"], index_where=LIVE)
-        .returning(col(table.seat))
+
+
+def _topic(row: Row[Any]) -> Topic | None:
+    if row.topic_slug is None:
+        return None
+    return Topic(
+        row.booking_condition_id,
+        row.topic_category_id,
+        row.topic_slug,
+        row.topic_name or row.topic_slug,
+        row.booking_what_to_bring,
+        row.booking_page_revision,
     )
-    if taken.first() is None:
-        raise SlotTaken("taken")
-
-
-async def _tell(session: AsyncSession, booking: Booking, before: BookingState | None, *, at: datetime, by: str) -> None:
-    """What every step of a booking's life leaves behind: an event, a message to be carried out, a line in the trail."""
-    await session.exec(
-        insert(BookingEvent).values(
-            booking_id=booking.id,
-            version=booking.version,
-            from_state=before,
-            to_state=booking.state,
-            actor=by,
-            at=at,
-        )
-    )
-    topic = f"booking.{booking.state}"
-    await outbox.enqueue(session, topic=topic, subject_id=booking.id, sequence=booking.version, at=at)
-    await audit.record(session, by=by, action=topic, subject=str(booking.id), at=at, fields=["state"])
-
-
-def _columns() -> tuple[Any, ...]:
-    table = ConsultationBooking
-    return (
-        table.id, table.reference, table.state, table.slot_id, table.condition_id, table.created_at, table.version
-    )  # fmt: skip
 
 
 def _booking(row: Row[Any]) -> Booking:
+    is_over = row.booking_hold_expires_at is not None and row.booking_hold_expires_at <= row.now
+    changed_at = row.booking_hold_expires_at if is_over else row.changed_at
     return Booking(
-        row.id, row.reference, BookingState(row.state), row.slot_id, row.condition_id, row.created_at, row.version
+        id=row.booking_id,
+        reference=row.booking_reference,
+        state=BookingState.EXPIRED if is_over else BookingState(row.booking_state),
+        hold_expires_at=None if is_over else row.booking_hold_expires_at,
+        topic=_topic(row),
+        reschedule_count=row.booking_reschedule_count,
+        cancellation_reason=row.booking_cancellation_reason,
+        version=row.booking_version,
+        changes=row.booking_version if is_over else row.booking_version - 1,
+        created_at=row.booking_created_at,
+        changed_at=changed_at or row.booking_created_at,
+        slot=row,
+        now=row.now,
     )

@@ -1,5 +1,8 @@
 """What posting and booking can be refused for."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from app.core.errors import Refusal
 
 
@@ -51,7 +54,9 @@ class SlotOverlaps(Refusal):
 class SlotTaken(Refusal):
     """This slot has no seat to give.
 
-    `reason` says why: `taken` (every seat is booked), `closed`, `cancelled`, or `past` (it has begun).
+    `reason` says why: `taken` (every seat is booked), `held` (somebody may still let go of one), `closed`, `cancelled`,
+    or `past` (it has begun, or begins sooner than the notice that is needed). `alternatives` are up to five slots that
+    could be booked for the same condition a moment ago.
     """
 
     status = 409
@@ -63,14 +68,23 @@ class SlotTaken(Refusal):
     members = {  # noqa: RUF012 - the base class declares it a class variable
         "reason": {
             "type": "string",
-            "enum": ["taken", "closed", "cancelled", "past"],
+            "enum": ["taken", "held", "closed", "cancelled", "past"],
             "description": "Why there is no seat.",
             "examples": ["taken"],
-        }
+        },
+        "alternatives": {
+            "type": "array",
+            "maxItems": 5,
+            "items": {"$ref": "#/components/schemas/ConsultationSlotPublic"},
+            "description": "Slots for the same condition that can be booked now, soonest first.",
+            "examples": [[]],
+        },
     }
 
-    def __init__(self, reason: str = "taken") -> None:
-        super().__init__(reason=reason)
+    def __init__(self, reason: str = "taken", *, wanted: Mapping[str, Any] | None = None) -> None:
+        super().__init__(reason=reason, alternatives=[])
+        # What alternatives are looked for: `refused_ids`, `condition_id`, `category_id`. Not part of the answer.
+        self.wanted = wanted
 
 
 class SlotNotForCondition(Refusal):
@@ -80,7 +94,57 @@ class SlotNotForCondition(Refusal):
 
 
 class BookingEnded(Refusal):
-    """The booking has ended; this can no longer be done with it."""
+    """The booking has ended, or is not in a state in which this can be done with it."""
 
     status = 409
     constraints = ("ck_consultation_bookings_transition",)
+
+
+class BookingConfirmed(Refusal):
+    """The booking was confirmed before, with other words. What it was confirmed with stands."""
+
+    status = 409
+
+
+class HoldExpired(Refusal):
+    """The hold was not confirmed in time, and the seat may be another's by now. Book again."""
+
+    status = 409
+
+
+class TooManyHolds(Refusal):
+    """You hold as many seats as one may hold. Confirm or cancel one, or wait until one expires."""
+
+    status = 429
+    headers = ("Retry-After",)
+
+
+class DeadlinePassed(Refusal):
+    """It is too late for this: see the booking's `cancel_until` and `reschedule_until`.
+
+    Staff with the scope `bookings:override` may reschedule all the same, with an `override_reason`.
+    """
+
+    status = 409
+
+
+class ReschedulesUsedUp(Refusal):
+    """The booking was rescheduled as often as one may.
+
+    Staff with the scope `bookings:override` may reschedule all the same, with an `override_reason`.
+    """
+
+    status = 409
+
+
+class NotBegun(Refusal):
+    """The consultation has not begun."""
+
+    status = 409
+
+
+class SlotCancelled(Refusal):
+    """The slot is cancelled, which is for good."""
+
+    status = 409
+    constraints = ("ck_consultation_slots_transition",)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access.tables import IdempotencyRecord
+from app.access.tables import AuditSeal, IdempotencyRecord
 from app.consultations.tables import (
     BookingState,
     ConsultationBooking,
@@ -45,14 +45,13 @@ async def refuse_to_serve_without(database: Database) -> None:
 
 
 async def unknown_keys(database: Database, keyring: Keyring) -> list[str]:
-    """Ids of keys that something in the database is sealed with and that this key ring lacks."""
+    """Ids of keys that this key ring lacks: something is sealed with them, or the trail's chain is."""
     async with database.read() as session:
-        in_use = [
-            key_id
-            for table in (PatientDetail, IdempotencyRecord)
-            for key_id in await session.exec(select(col(table.key_id)).distinct())
+        details, answers, seals = [
+            set(await session.exec(select(col(table.key_id)).distinct()))
+            for table in (PatientDetail, IdempotencyRecord, AuditSeal)
         ]
-    return sorted(set(in_use) - set(keyring.keys))
+    return sorted((details | answers) - keyring.keys.keys() | seals - keyring.seal_keys.keys())
 
 
 async def seat_is_given_once(database: Database) -> bool:
@@ -99,7 +98,6 @@ async def _book_first_seat(session: AsyncSession, slot_id: UUID, now: datetime) 
             reference=new_reference(),
             secret_hash=digest("nobody"),
             state=BookingState.BOOKED,
-            consent_text_version="none",
             version=1,
             created_at=now,
         )

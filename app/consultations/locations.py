@@ -1,18 +1,21 @@
 """Locations: where consultations happen, and in which time zone."""
 
+from pydantic import MISSING
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.consultations.errors import LocationNotFound
-from app.consultations.shapes import LocationCreate, LocationPublic
+from app.consultations.shapes import BookingPolicyPublic, LocationCreate, LocationPublic
+from app.consultations.slot_queries import POLICY
 from app.consultations.tables import Location
 from app.core import clock
 
 
 async def add(session: AsyncSession, wish: LocationCreate, *, by: str) -> LocationPublic:
     """Make a location known; a slug that is taken ends in SlugTaken."""
-    location = Location.model_validate(wish.model_dump())
+    policy = wish.policy.model_dump() if wish.policy is not None else {}
+    location = Location.model_validate(wish.model_dump(exclude={"policy"}) | policy)
     session.add(location)
     await session.flush()
     now = await clock.now_in(session)
@@ -37,4 +40,10 @@ async def get(session: AsyncSession, slug: str) -> LocationPublic:
 
 
 def _public(location: Location) -> LocationPublic:
-    return LocationPublic(slug=location.slug, name=location.name, time_zone=location.time_zone)
+    said = {name: getattr(location, name) for name in POLICY if getattr(location, name) is not None}
+    return LocationPublic(
+        slug=location.slug,
+        name=location.name,
+        time_zone=location.time_zone,
+        policy=BookingPolicyPublic(**said) if said else MISSING,
+    )

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.consultations.reasons import CancellationReason
 from app.consultations.tables import MAX_SEATS, SlotMode, SlotStatus
 from app.core.shapes import NOT_IN_EXAMPLE, Instant, Line, Named, RequestShape, ResponseShape, Slug, Text, TimeZone
 
@@ -43,7 +44,16 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def _uuid_as_text(value: Any) -> Any:
+    # One way to write it: Pydantic would take it in braces, as a URN and without hyphens too.
+    if isinstance(value, str) and len(value) != len(_SLOT_ID):
+        raise PydanticCustomError("uuid_parsing", "is not a UUID")
+    return value
+
+
+Minutes = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=60 * 24 * 365)]
 Name = Annotated[str, Line(200)]
+OverrideReason = Annotated[str, Line(500)]
 Email = Annotated[
     str,
     StringConstraints(max_length=254),
@@ -67,12 +77,45 @@ class ClinicianPublic(Named):
     name: str = Field(description="Name for people.", examples=["Dr. Rivera"])
 
 
+class BookingPolicy(RequestShape):
+    """How long before its start a consultation can be booked and changed; what is absent is the hospital's."""
+
+    min_notice_minutes: Minutes | None = Field(default=None, description="Booked no later than this.", examples=[120])
+    cancel_until_minutes: Minutes | None = Field(
+        default=None, description="Cancelled by the patient no later than this.", examples=[1440]
+    )
+    reschedule_until_minutes: Minutes | None = Field(
+        default=None, description="Rescheduled no later than this.", examples=[1440]
+    )
+    max_reschedules: Annotated[int, BeforeValidator(_whole)] | None = Field(
+        default=None, ge=0, le=100, description="How often a booking can be rescheduled.", examples=[2]
+    )
+
+
+class BookingPolicyPublic(ResponseShape):
+    """What a location says otherwise than the hospital's policy."""
+
+    min_notice_minutes: int | MISSING = Field(default=MISSING, description="Booked no later than this.", examples=[120])
+    cancel_until_minutes: int | MISSING = Field(
+        default=MISSING, description="Cancelled by the patient no later than this.", examples=[1440]
+    )
+    reschedule_until_minutes: int | MISSING = Field(
+        default=MISSING, description="Rescheduled no later than this.", examples=[1440]
+    )
+    max_reschedules: int | MISSING = Field(
+        default=MISSING, description="How often a booking can be rescheduled.", examples=[2]
+    )
+
+
 class LocationCreate(RequestShape):
     """A location to be known."""
 
     slug: Slug = Field(description="Stable name in URLs.", examples=["main-building"])
     name: Name = Field(description="Name for people.", examples=["Main Building"])
     time_zone: TimeZone = Field(description="IANA time zone.", examples=["Europe/Berlin"])
+    policy: BookingPolicy | None = Field(
+        default=None, description="What holds here instead of the hospital's policy.", json_schema_extra=NOT_IN_EXAMPLE
+    )
 
 
 class LocationPublic(Named):
@@ -81,6 +124,9 @@ class LocationPublic(Named):
     slug: Slug = Field(description="Stable name in URLs.", examples=["main-building"])
     name: str = Field(description="Name for people.", examples=["Main Building"])
     time_zone: str = Field(description="IANA time zone.", examples=["Europe/Berlin"])
+    policy: BookingPolicyPublic | MISSING = Field(
+        default=MISSING, description="What holds here instead of the hospital's policy."
+    )
 
 
 class ConsultationSlotCreate(RequestShape):
@@ -132,8 +178,8 @@ class ConsultationSlotCreate(RequestShape):
         return condition
 
 
-class ConsultationSlotPublic(ResponseShape):
-    """A posted span of time."""
+class BookedSlot(ResponseShape):
+    """When and how a booked consultation takes place."""
 
     id: UUID = Field(description="The slot's id.", examples=[_SLOT_ID])
     starts_at: datetime = Field(description="Begin, UTC.", examples=[_STARTS])
@@ -141,7 +187,6 @@ class ConsultationSlotPublic(ResponseShape):
     time_zone: str = Field(description="IANA zone to show the time in.", examples=["Europe/Berlin"])
     mode: SlotMode = Field(description="How patient and clinician meet.", examples=["video"])
     capacity: int = Field(description="Number of seats.", examples=[1])
-    seats_free: int = Field(description="Seats that can be booked now.", examples=[1])
     status: SlotStatus = Field(description="Whether it takes bookings.", examples=["open"])
     version: int = Field(description="Rises with what admins change, not with bookings.", examples=[1])
     clinician: Named | MISSING = Field(
@@ -157,6 +202,22 @@ class ConsultationSlotPublic(ResponseShape):
         default=MISSING,
         description="Offered for this condition only.",
         examples=[{"slug": "acute-lymphoblastic-leukemia", "name": "Acute Lymphoblastic Leukemia"}],
+    )
+
+
+class ConsultationSlotPublic(BookedSlot):
+    """A posted span of time."""
+
+    seats_free: int = Field(description="Seats that can be booked now.", examples=[1])
+
+
+class SlotCancellation(RequestShape):
+    """Why a slot is cancelled."""
+
+    reason: CancellationReason = Field(
+        default=CancellationReason.PROVIDER,
+        description="Why, as a code of FHIR's appointment-cancellation-reason; its bookings are cancelled with it.",
+        examples=["prov-hosp"],
     )
 
 
@@ -188,8 +249,34 @@ class ConsentCreate(RequestShape):
     )
 
 
+class ConfirmationCreate(RequestShape):
+    """Who comes, and what the patient agreed to."""
+
+    patient: PatientCreate = Field(description="Who comes.")
+    reason: Annotated[str, Text(2_000)] | None = Field(
+        default=None, description="In the patient's words, up to 2,000 characters.", examples=["Second opinion."]
+    )
+    consent: ConsentCreate = Field(description="What the patient agreed to.")
+
+
 class ConsultationBookingCreate(RequestShape):
-    """A seat to be booked for a patient."""
+    """A seat to be booked for a patient, or, without `patient`, to be held for some minutes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {
+                    "title": "Booked at once",
+                    "required": ["patient", "consent"],
+                    "properties": {name: {"type": "object"} for name in ("patient", "consent")},
+                },
+                {
+                    "title": "Held",
+                    "properties": {name: {"type": "null"} for name in ("patient", "consent", "reason")},
+                },
+            ]
+        }
+    )
 
     slot_id: UUID = Field(description="The slot.", examples=[_SLOT_ID])
     condition: Slug | None = Field(
@@ -197,18 +284,61 @@ class ConsultationBookingCreate(RequestShape):
         description="What the consultation is about. Absent: the slot's condition.",
         examples=["acute-lymphoblastic-leukemia"],
     )
-    patient: PatientCreate = Field(description="Who comes.")
+    patient: PatientCreate | None = Field(default=None, description="Who comes. Absent: the seat is held.")
     reason: Annotated[str, Text(2_000)] | None = Field(
         default=None, description="In the patient's words, up to 2,000 characters.", examples=["Second opinion."]
     )
-    consent: ConsentCreate = Field(description="What the patient agreed to.")
+    consent: ConsentCreate | None = Field(
+        default=None, description="What the patient agreed to; required with `patient`."
+    )
+    override_reason: OverrideReason | None = Field(
+        default=None,
+        description="Staff with the scope `bookings:override` book within the notice that patients are to give.",
+        json_schema_extra=NOT_IN_EXAMPLE,
+    )
 
     @field_validator("slot_id", mode="before")
     @classmethod
     def _id_as_text(cls, value: Any) -> Any:
-        if isinstance(value, str) and len(value) != len(_SLOT_ID):
-            raise PydanticCustomError("uuid_parsing", "is not a UUID")
-        return value
+        return _uuid_as_text(value)
+
+    @model_validator(mode="after")
+    def _whole_or_held(self) -> Self:
+        if self.patient is not None and self.consent is None:
+            raise PydanticCustomError("consent_missing", "needs a consent beside the patient")
+        if self.patient is None and (self.consent is not None or self.reason is not None):
+            raise PydanticCustomError("patient_missing", "needs a patient beside a consent or a reason")
+        return self
+
+
+class CancellationCreate(RequestShape):
+    """Why a booking is cancelled."""
+
+    reason: CancellationReason | None = Field(
+        default=None,
+        description="A code of FHIR's appointment-cancellation-reason. Absent: `pat` from the booking's holder, `prov` "
+        "from staff.",
+        examples=["pat-fb"],
+    )
+    note: Annotated[str, Text(2_000)] | None = Field(
+        default=None, description="More about it; kept encrypted.", examples=["Will call again in spring."]
+    )
+
+
+class RescheduleCreate(RequestShape):
+    """Where a booking is to be moved."""
+
+    slot_id: UUID = Field(description="The new slot.", examples=[_SLOT_ID])
+    override_reason: OverrideReason | None = Field(
+        default=None,
+        description="Staff with the scope `bookings:override` go past the policy with it; kept encrypted.",
+        json_schema_extra=NOT_IN_EXAMPLE,
+    )
+
+    @field_validator("slot_id", mode="before")
+    @classmethod
+    def _id_as_text(cls, value: Any) -> Any:
+        return _uuid_as_text(value)
 
 
 class PatientPublic(ResponseShape):
@@ -223,3 +353,11 @@ class PatientNamePublic(ResponseShape):
     """The patient's name."""
 
     name: str = Field(description="Name.", examples=["Sam Sample"])
+
+
+class NotePublic(ResponseShape):
+    """What somebody wrote about a booking."""
+
+    version: int = Field(description="The booking's version that it belongs to.", examples=[2])
+    kind: str = Field(description="`cancellation` or `override`.", examples=["cancellation"])
+    text: str = Field(description="The words.", examples=["Will call again in spring."])

@@ -12,48 +12,94 @@ from sqlmodel import UTCDateTime, col
 
 from app.consultations.neighbours import categories, category_names, condition_pages, conditions
 from app.consultations.tables import LIVE, Clinician, ConsultationBooking, ConsultationSlot, Location, SlotStatus
-from app.core.clock import current_moment
+from app.core.clock import current_moment, decisive_moment, moment_in
 from app.core.shapes import DEFAULT_LOCALE
 
 start: Final = col(ConsultationSlot.starts_at)
 slot_id: Final = col(ConsultationSlot.id)
+POLICY: Final = ("min_notice_minutes", "cancel_until_minutes", "reschedule_until_minutes", "max_reschedules")
 
 
 @cache
 def by_id() -> Select[*tuple[Any, ...]]:
     """Slots with the bound `ids`."""
-    return _with_names(_slots().where(slot_id.in_(bindparam("ids", expanding=True))))
+    return with_names(_slots().where(slot_id.in_(bindparam("ids", expanding=True))))
+
+
+@cache
+def locked() -> Select[*tuple[Any, ...]]:
+    """The slot with the bound `id`, its row locked, and the time once it was.
+
+    Whoever books the slot waits here for whoever does, and for an admin who closes or cancels it; a foreign key alone
+    does not stop the latter. The names are looked up outside of the part that locks.
+    """
+    slot = core_select(*columns()).where(slot_id == bindparam("id", type_=Uuid()))
+    return with_names(slot.with_for_update(key_share=True)).add_columns(decisive_moment().label("now"))
+
+
+@cache
+def alternatives() -> Select[*tuple[Any, ...]]:
+    """Slots that can be booked now for the bound `condition_id`, or `category_id`, or anything: not the one refused."""
+    slot = ConsultationSlot
+    condition = bindparam("condition_id", type_=Uuid())
+    its_category = core_select(conditions.c.category_id).where(conditions.c.id == condition).scalar_subquery()
+    query = _slots().where(
+        *_bookable(),
+        slot_id.not_in(bindparam("refused_ids", expanding=True)),
+        (col(slot.condition_id) == condition)
+        | (col(slot.category_id) == func.coalesce(bindparam("category_id", type_=Uuid()), its_category))
+        | (col(slot.condition_id).is_(None) & col(slot.category_id).is_(None)),
+    )
+    return with_names(query.order_by(start, slot_id).limit(bindparam("limit", type_=Integer())))
 
 
 @cache
 def listing(asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
     """Slots, soonest first, with a bound value for each filter that is asked for and for `limit`.
 
-    Without `statuses`: those that can be booked now, by the same rule that `bookings.book` goes by.
+    Without `statuses`: those that can be booked now, by the same rule that `bookings.book` goes by; `min_notice` is
+    bound to the hospital's, in seconds.
     """
     query = _slots().order_by(start, slot_id).limit(bindparam("limit", type_=Integer()))
     if "statuses" not in asked:
-        query = query.where(
-            col(ConsultationSlot.status) == SlotStatus.OPEN,
-            start > current_moment(),
-            col(ConsultationSlot.capacity) > _taken(),
-        )
+        query = query.where(*_bookable())
     filters = _filters()
-    return _with_names(query.where(*(filters[name] for name in sorted(asked))))
+    return with_names(query.where(*(filters[name] for name in sorted(asked))))
 
 
-def _slots() -> Select[*tuple[Any, ...]]:
-    """Slots with the seats taken, and whether they have begun."""
+def columns() -> tuple[Any, ...]:
+    """What a slot's row says of itself."""
     slot = ConsultationSlot
-    columns: tuple[Any, ...] = (
+    return (
         slot_id, start, slot.ends_at, slot.time_zone, slot.mode, slot.capacity, slot.status, slot.version,
         slot.clinician_id, slot.location_id, slot.condition_id, slot.category_id,
     )  # fmt: skip
-    return core_select(*columns, (start <= current_moment()).label("has_begun"), _taken().label("taken"))
 
 
-def _with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The same slots with the names of what they point at, looked up for those that are shown and for no others."""
+def _slots() -> Select[*tuple[Any, ...]]:
+    """Slots with the seats taken, and the time."""
+    return core_select(*columns(), current_moment().label("now"), _taken().label("taken"))
+
+
+def _bookable() -> tuple[ColumnElement[bool], ...]:
+    seconds = core_select(col(Location.min_notice_minutes) * 60).where(
+        col(Location.id) == col(ConsultationSlot.location_id)
+    )
+    notice = func.coalesce(seconds.scalar_subquery(), bindparam("min_notice", type_=Integer()))
+    return (
+        col(ConsultationSlot.status) == SlotStatus.OPEN,
+        # Said without the notice as well: an index can be used for what is the same for every slot.
+        start > current_moment(),
+        start > moment_in(notice),
+        col(ConsultationSlot.capacity) > _taken(),
+    )
+
+
+def with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The same rows with the names of what their slots point at, looked up for those that are shown and for no others.
+
+    `slots` selects at least `columns()`.
+    """
     slot = slots.subquery("slot")
     page_of = (condition_pages.c.condition_id == conditions.c.id) & (condition_pages.c.locale == DEFAULT_LOCALE)
     name_of = (category_names.c.category_id == categories.c.id) & (category_names.c.locale == DEFAULT_LOCALE)
@@ -64,6 +110,7 @@ def _with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
             col(Clinician.name).label("clinician_name"),
             col(Location.slug).label("location_slug"),
             col(Location.name).label("location_name"),
+            *(col(getattr(Location, name)) for name in POLICY),
             conditions.c.slug.label("condition_slug"),
             condition_pages.c.name.label("condition_name"),
             categories.c.slug.label("category_slug"),
@@ -108,11 +155,17 @@ def _filters() -> dict[str, ColumnElement[bool]]:
     }
 
 
+def taken_now() -> tuple[ColumnElement[bool], ...]:
+    """What holds of a booking that takes its seat: it is live, and if it is a hold, it has not expired."""
+    expires_at = col(ConsultationBooking.hold_expires_at)
+    return LIVE, expires_at.is_(None) | (expires_at > current_moment())  # type: ignore[return-value]
+
+
 def _taken() -> ScalarSelect[int]:
     return (
         core_select(func.count())
         .select_from(ConsultationBooking)
-        .where(col(ConsultationBooking.slot_id) == ConsultationSlot.id, LIVE)
+        .where(col(ConsultationBooking.slot_id) == ConsultationSlot.id, *taken_now())
         .correlate(ConsultationSlot)
         .scalar_subquery()
     )

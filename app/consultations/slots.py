@@ -1,9 +1,10 @@
 """Consultation slots: posted by admins, found by patients."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic import MISSING, TypeAdapter
@@ -15,14 +16,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.consultations import slot_queries
-from app.consultations.errors import SlotNotFound
+from app.consultations.errors import SlotNotFound, SlotTaken
 from app.consultations.neighbours import categories, conditions
-from app.consultations.shapes import ConsultationSlotCreate, ConsultationSlotPublic
+from app.consultations.policies import Policy
+from app.consultations.shapes import BookedSlot, ConsultationSlotCreate, ConsultationSlotPublic
 from app.consultations.tables import Clinician, ConsultationSlot, Location, SlotMode, SlotStatus
 from app.core import clock
-from app.core.db import rows
+from app.core.db import Database, rows
 from app.core.errors import FieldFault, InvalidInput
 
+MOST_ALTERNATIVES: Final = 5
 _T = TypeVar("_T")
 # Makes all of a list at once, which costs half of making one by one.
 _PUBLIC = TypeAdapter(list[ConsultationSlotPublic])
@@ -85,24 +88,45 @@ async def post(session: AsyncSession, wish: ConsultationSlotCreate, *, slot_id: 
     await audit.record(session, by=by, action="slot.created", subject=str(slot_id), at=now)
 
 
-async def get(session: AsyncSession, slot_id: UUID) -> ConsultationSlotPublic:
+async def get(session: AsyncSession, slot_id: UUID, *, policy: Policy) -> ConsultationSlotPublic:
     """One slot, whatever its status; raises SlotNotFound."""
-    found = await get_many(session, {slot_id})
-    if slot_id not in found:
+    found = _public(await rows(session, slot_queries.by_id(), {"ids": [slot_id]}), policy)
+    if not found:
         raise SlotNotFound
-    return found[slot_id]
+    return found[0]
 
 
-async def get_many(session: AsyncSession, slot_ids: set[UUID]) -> dict[UUID, ConsultationSlotPublic]:
-    """Several slots by id."""
-    found = await rows(session, slot_queries.by_id(), {"ids": list(slot_ids)})
-    return {slot.id: slot for slot in _public(found)}
+async def lock(session: AsyncSession, slot_id: UUID) -> Row[Any]:
+    """A slot's row with the names of what it points at, and the time at which its lock was had; raises InvalidInput."""
+    found = await rows(session, slot_queries.locked(), {"id": slot_id})
+    if not found:
+        raise InvalidInput.at("/slot_id", "unknown_reference", "names nothing that is known here")
+    slot: Row[Any] = found[0]
+    return slot
+
+
+@asynccontextmanager
+async def alternatives_offered(database: Database, *, policy: Policy) -> AsyncIterator[None]:
+    """Let a SlotTaken of this block say what else is free: asked when the block's transaction is over.
+
+    So that nobody waits for a seat while somebody is told that there is none.
+    """
+    try:
+        yield
+    except SlotTaken as refused:
+        if refused.wanted is not None:
+            values = {**refused.wanted, "min_notice": _seconds(policy), "limit": MOST_ALTERNATIVES}
+            async with database.look() as look:
+                free = _public(await rows(look, slot_queries.alternatives(), values), policy)
+            refused.extra["alternatives"] = [slot.model_dump(mode="json") for slot in free]
+        raise
 
 
 async def find(
     source: AsyncSession | AsyncConnection,
     wanted: SlotFilter,
     *,
+    policy: Policy,
     limit: int,
     after: tuple[datetime, UUID] | None = None,
 ) -> list[ConsultationSlotPublic]:
@@ -111,10 +135,21 @@ async def find(
     asked = frozenset(values) | ({"after"} if after is not None else set())
     if after is not None:
         values |= {"after_start": after[0], "after_id": after[1]}
+    if "statuses" not in asked:
+        values["min_notice"] = _seconds(policy)
     found = await rows(source, slot_queries.listing(asked), values | {"limit": limit})
     if not found:
         await _refuse_unknown_slugs(source, wanted)
-    return _public(found)
+    return _public(found, policy)
+
+
+def booked(row: Row[Any]) -> BookedSlot:
+    """The slot of a booking, from the booking's row."""
+    return BookedSlot.model_validate(_described(row))
+
+
+def _seconds(policy: Policy) -> int:
+    return int(policy.min_notice.total_seconds())
 
 
 def _zone(sent: str | None, of_location: str | None) -> str:
@@ -162,27 +197,30 @@ async def _refuse_unknown_slugs(source: AsyncSession | AsyncConnection, wanted: 
         raise InvalidInput(*faults)
 
 
-def _public(found: Sequence[Row[Any]]) -> list[ConsultationSlotPublic]:
-    return _PUBLIC.validate_python(
-        [
-            {
-                "id": row.id,
-                "starts_at": row.starts_at,
-                "ends_at": row.ends_at,
-                "time_zone": row.time_zone,
-                "mode": row.mode,
-                "capacity": row.capacity,
-                "seats_free": row.capacity - row.taken if row.status == "open" and not row.has_begun else 0,
-                "status": row.status,
-                "version": row.version,
-                "clinician": _named(row.clinician_slug, row.clinician_name),
-                "location": _named(row.location_slug, row.location_name),
-                "category": _named(row.category_slug, row.category_name),
-                "condition": _named(row.condition_slug, row.condition_name),
-            }
-            for row in found
-        ]
-    )
+def _public(found: Sequence[Row[Any]], policy: Policy) -> list[ConsultationSlotPublic]:
+    return _PUBLIC.validate_python([_described(row) | {"seats_free": _seats_free(row, policy)} for row in found])
+
+
+def _seats_free(row: Row[Any], policy: Policy) -> int:
+    is_bookable = row.status == SlotStatus.OPEN and row.starts_at > row.now + policy.at_location(row).min_notice
+    return row.capacity - row.taken if is_bookable else 0
+
+
+def _described(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "starts_at": row.starts_at,
+        "ends_at": row.ends_at,
+        "time_zone": row.time_zone,
+        "mode": row.mode,
+        "capacity": row.capacity,
+        "status": row.status,
+        "version": row.version,
+        "clinician": _named(row.clinician_slug, row.clinician_name),
+        "location": _named(row.location_slug, row.location_name),
+        "category": _named(row.category_slug, row.category_name),
+        "condition": _named(row.condition_slug, row.condition_name),
+    }
 
 
 def _named(slug: str | None, name: str | None) -> Any:

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, Index, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from app.core.db import BYTEWISE
@@ -13,6 +14,7 @@ from app.core.ids import new_id
 MAX_SEATS = 50
 # Written out, not bound: SQLite uses a partial index only for the very words of its predicate.
 LIVE = text("state IN ('held', 'booked')")
+HELD = text("state = 'held'")
 
 
 class SlotMode(StrEnum):
@@ -61,6 +63,11 @@ class Location(SQLModel, table=True):
     slug: str = Field(sa_type=BYTEWISE)
     name: str = Field(sa_type=Text)
     time_zone: str = Field(sa_type=Text)
+    # Where bookings here differ from the hospital's policy: see `policies.py`.
+    min_notice_minutes: int | None = None
+    cancel_until_minutes: int | None = None
+    reschedule_until_minutes: int | None = None
+    max_reschedules: int | None = None
 
 
 class ConsultationSlot(SQLModel, table=True):
@@ -111,6 +118,8 @@ class ConsultationBooking(SQLModel, table=True):
             sqlite_where=LIVE,
             postgresql_where=LIVE,
         ),
+        # For whoever tidies up, and for counting one caller's holds.
+        Index("ix_consultation_bookings_hold_expires_at", "hold_expires_at", sqlite_where=HELD, postgresql_where=HELD),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     slot_id: UUID = Field(foreign_key="consultation_slots.id", index=True)
@@ -121,7 +130,14 @@ class ConsultationBooking(SQLModel, table=True):
     condition_id: UUID | None = Field(default=None, foreign_key="conditions.id", index=True)
     state: BookingState = Field(sa_type=Text)
     hold_expires_at: datetime | None = None
-    consent_text_version: str = Field(sa_type=Text)
+    # Keyed digest of who holds it, while it is held: nobody may hold many seats.
+    hold_owner: bytes | None = None
+    # What the condition's page said to bring when it was booked, and which revision of the page.
+    what_to_bring: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    page_revision: int | None = None
+    reschedule_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # A code of FHIR's appointment-cancellation-reason.
+    cancellation_reason: str | None = Field(default=None, sa_type=Text)
     version: int = 1
     created_at: datetime
 
@@ -135,6 +151,10 @@ class PatientDetail(SQLModel, table=True):
     wrapped_key: bytes
     nonce: bytes
     ciphertext: bytes
+    consent_text_version: str | None = Field(default=None, sa_type=Text)
+    # Blind indexes: keyed digests of the normalised contacts, under a key derived from `key_id`'s.
+    email_index: bytes | None = Field(default=None, index=True)
+    phone_index: bytes | None = Field(default=None, index=True)
 
 
 class BookingEvent(SQLModel, table=True):
@@ -146,4 +166,20 @@ class BookingEvent(SQLModel, table=True):
     from_state: BookingState | None = Field(default=None, sa_type=Text)
     to_state: BookingState = Field(sa_type=Text)
     actor: str = Field(sa_type=Text)
+    at: datetime
+    # Where the booking was before it was rescheduled.
+    previous_slot_id: UUID | None = None
+    # Why: a code of FHIR's appointment-cancellation-reason.
+    reason: str | None = Field(default=None, sa_type=Text)
+    # Staff went past the policy; their words are sealed with the patient's.
+    is_override: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+
+
+class Erasure(SQLModel, table=True):
+    """One row is the receipt for what was erased on a person's request. Append-only; it names no person."""
+
+    __tablename__ = "erasures"
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    actor: str = Field(sa_type=Text)
+    booking_ids: list[str] = Field(sa_type=JSON)
     at: datetime

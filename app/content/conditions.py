@@ -56,6 +56,7 @@ class ConditionReference:
     slug: str
     name: str
     what_to_bring: WhatToBringPublic
+    revision: int
 
 
 async def get_published(session: AsyncSession, slug: str) -> ConditionPublic:
@@ -126,40 +127,28 @@ async def list_treatment_options(session: AsyncSession, slug: str) -> list[Treat
     return await _options(session, page_id)
 
 
-async def refer(session: AsyncSession, slug: str) -> ConditionReference | None:
-    """A published condition by slug, as a booking needs it; None when there is none."""
-    found = await _refer(session, Condition.slug == slug)
-    return found[0] if found else None
-
-
-async def refer_to(session: AsyncSession, condition_ids: set[UUID]) -> dict[UUID, ConditionReference]:
-    """Published conditions by id, as bookings need them."""
-    if not condition_ids:
-        return {}
-    return {found.id: found for found in await _refer(session, col(Condition.id).in_(condition_ids))}
-
-
-async def _refer(session: AsyncSession, which: Any) -> list[ConditionReference]:
+async def refer(session: AsyncSession, slug: str) -> ConditionReference:
+    """A published condition as a booking needs it; raises ConditionNotFound."""
     query = (
-        select(Condition.id, Condition.category_id, Condition.slug, ConditionPage)
+        select(Condition.id, Condition.category_id, ConditionPage)
         .join(ConditionPage, col(ConditionPage.condition_id) == Condition.id)
-        .where(which, ConditionPage.locale == DEFAULT_LOCALE)
+        .where(Condition.slug == slug, ConditionPage.locale == DEFAULT_LOCALE)
     )
-    found = (await session.exec(query)).all()
-    items: dict[UUID, list[str]] = {page.id: [] for *_, page in found}
-    lines = await session.exec(
-        select(ChecklistItem.page_id, ChecklistItem.text)
-        .where(col(ChecklistItem.page_id).in_(items))
-        .order_by(col(ChecklistItem.page_id), col(ChecklistItem.position))
+    found = (await session.exec(query)).first()
+    if found is None:
+        raise ConditionNotFound
+    condition_id, category_id, page = found
+    items = await session.exec(
+        select(ChecklistItem.text).where(ChecklistItem.page_id == page.id).order_by(col(ChecklistItem.position))
     )
-    for page_id, text in lines:
-        items[page_id].append(text)
-    return [
-        ConditionReference(
-            condition_id, category_id, slug, page.name, WhatToBringPublic(text=page.what_to_bring, items=items[page.id])
-        )
-        for condition_id, category_id, slug, page in found
-    ]
+    return ConditionReference(
+        condition_id,
+        category_id,
+        slug,
+        page.name,
+        WhatToBringPublic(text=page.what_to_bring, items=list(items)),
+        page.revision,
+    )
 
 
 def _name_of_category() -> Any:

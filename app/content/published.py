@@ -14,6 +14,7 @@ from typing import Final
 from sqlmodel import select
 
 from app.content import conditions
+from app.content.conditions import ConditionReference
 from app.content.tables import ContentVersion
 from app.core import logs
 from app.core.db import Database
@@ -30,6 +31,8 @@ class FinishedPage:
     body: bytes
     etag: str
     locale: str
+    # The same condition as a booking of a consultation needs it.
+    reference: ConditionReference
 
 
 class PublishedPages:
@@ -66,8 +69,9 @@ class PublishedPages:
             # Version and page come from one snapshot: a publish meanwhile makes the version newer, not the page.
             version = (await session.exec(select(ContentVersion.number))).one()
             shown = await conditions.get_published(session, slug)
+            reference = await conditions.refer(session, slug)
         body = shown.model_dump_json().encode()
-        page = FinishedPage(body, etag(shown.revision, body), shown.locale)
+        page = FinishedPage(body, etag(shown.revision, body), shown.locale, reference)
         self._learn(version)
         if version == self._version:
             self._pages[slug] = page

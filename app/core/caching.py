@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.core.bodies import StrictRequest
 from app.core.etags import etag, matches
 
 PUBLIC = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
@@ -14,7 +15,7 @@ REVALIDATE = "no-cache"
 
 
 class ConditionalRoute(APIRoute):
-    """A route whose 200 answers to GET carry an ETag and `cache_control`.
+    """A route whose 200 answers to GET carry an ETag and `cache_control`; what else it takes, it takes strictly.
 
     A door that reads one versioned thing says so: `request.state.version = slot.version`.
     """
@@ -26,8 +27,10 @@ class ConditionalRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
+            if request.method != "GET":
+                return await handler(StrictRequest(request.scope, request.receive))
             response = await handler(request)
-            if request.method == "GET" and response.status_code == HTTPStatus.OK:
+            if response.status_code == HTTPStatus.OK:
                 return _conditional(request, response, self.cache_control)
             return response
 

@@ -4,25 +4,23 @@ Every envelope has a data key of its own (AES-256-GCM), wrapped by the ring's pr
 `patient_details|<booking id>|1`, is authenticated, so that a row's bytes cannot be moved to another row.
 """
 
-import base64
-import hashlib
 import hmac
-import json
 import os
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_NONCE_BYTES = 12
-_KEY_BYTES = 32
+from app.core import keyring_file
+from app.core.keyring_file import Ring
+from app.core.keyring_watch import Keys, WatchedFile
 
-
-class KeyringInvalid(Exception):
-    """The key ring's file is missing or is not a key ring. The text names the file and no key."""
+_NONCE_BYTES: Final = 12
+_KEY_BYTES: Final = 32
+_T = TypeVar("_T")
 
 
 class EnvelopeUnreadable(Exception):
@@ -39,79 +37,124 @@ class Envelope:
     ciphertext: bytes
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Keyring:
-    """Key-encryption keys by id; new envelopes use the primary one."""
+    """Key-encryption keys by id; new envelopes use the primary one.
 
-    primary: str
-    keys: Mapping[str, bytes]
+    One that was loaded from a file follows it: another process's change is seen at the next use. What belongs together,
+    such as an envelope and the digests that are kept beside it, is made with one `steady` ring.
+    """
+
+    __slots__ = ("_file", "_held")
+
+    def __init__(self, primary: str, keys: Mapping[str, bytes], seal_keys: Mapping[str, bytes] | None = None) -> None:
+        self._held: Keys | None = Keys(Ring(primary, keys, seal_keys or {}))
+        self._file: WatchedFile | None = None
+
+    def steady(self) -> "Keyring":
+        """The ring as it is now, for one request: its primary key stays. It still opens what a newer key seals."""
+        return self if self._file is None else _following(self._file, self._now())
+
+    @property
+    def primary(self) -> str:
+        """The id of the key that seals."""
+        return self._now().primary
+
+    @property
+    def keys(self) -> Mapping[str, bytes]:
+        """Every key by its id."""
+        return self._newest().ring.keys
+
+    @property
+    def seal_keys(self) -> Mapping[str, bytes]:
+        """Every seal key by its key's id, those of dropped keys too."""
+        return self._newest().seals
 
     def seal(self, plaintext: bytes, *, context: str) -> Envelope:
         """Encrypt under a fresh data key."""
-        data_key = AESGCM.generate_key(bit_length=256)
-        wrapping_nonce, nonce = os.urandom(_NONCE_BYTES), os.urandom(_NONCE_BYTES)
-        wrapped = AESGCM(self.keys[self.primary]).encrypt(wrapping_nonce, data_key, context.encode())
-        ciphertext = AESGCM(data_key).encrypt(nonce, plaintext, context.encode())
-        return Envelope(self.primary, wrapping_nonce + wrapped, nonce, ciphertext)
+        keys, bound = self._now(), context.encode()
+        random = os.urandom(_KEY_BYTES + 2 * _NONCE_BYTES)
+        data_key, wrapping_nonce, nonce = random[:_KEY_BYTES], random[_KEY_BYTES:-_NONCE_BYTES], random[-_NONCE_BYTES:]
+        wrapped = keys.ciphers[keys.primary].encrypt(wrapping_nonce, data_key, bound)
+        ciphertext = AESGCM(data_key).encrypt(nonce, plaintext, bound)
+        return Envelope(keys.primary, wrapping_nonce + wrapped, nonce, ciphertext)
 
     def open(self, envelope: Envelope, *, context: str) -> bytes:
         """Decrypt; raises EnvelopeUnreadable."""
-        key = self.keys.get(envelope.key_id)
-        if key is None:
-            raise EnvelopeUnreadable
-        wrapping_nonce, wrapped = envelope.wrapped_key[:_NONCE_BYTES], envelope.wrapped_key[_NONCE_BYTES:]
+        bound = context.encode()
+        data_key = self._unwrap(envelope, bound)
         try:
-            data_key = AESGCM(key).decrypt(wrapping_nonce, wrapped, context.encode())
-            return AESGCM(data_key).decrypt(envelope.nonce, envelope.ciphertext, context.encode())
+            return AESGCM(data_key).decrypt(envelope.nonce, envelope.ciphertext, bound)
         except (InvalidTag, ValueError):  # the latter for a part that was cut short
             raise EnvelopeUnreadable from None
 
+    def rewrap(self, envelope: Envelope, *, context: str) -> Envelope:
+        """The same envelope with its data key under the primary key; raises EnvelopeUnreadable."""
+        keys, bound = self._now(), context.encode()
+        data_key, nonce = self._unwrap(envelope, bound), os.urandom(_NONCE_BYTES)
+        wrapped = keys.ciphers[keys.primary].encrypt(nonce, data_key, bound)
+        return replace(envelope, key_id=keys.primary, wrapped_key=nonce + wrapped)
+
     def fingerprint(self, data: bytes, *, key_id: str) -> bytes:
         """A keyed digest (HMAC-SHA-256): what a patient wrote could be guessed from a plain one."""
-        key = self.keys.get(key_id)
-        if key is None:
-            raise EnvelopeUnreadable
-        return hmac.digest(hmac.digest(key, b"fingerprint", "sha256"), data, "sha256")
+        return hmac.digest(_known(self._state_with(key_id).fingerprints.get(key_id)), data, "sha256")
+
+    def blind_index(self, value: str) -> bytes:
+        """What a normalised contact is looked up by: a keyed digest (HMAC-SHA-256) under the primary key."""
+        keys = self._now()
+        return hmac.digest(keys.indexes[keys.primary], value.encode(), "sha256")
+
+    def blind_indexes(self, value: str) -> list[bytes]:
+        """The same under every key that the ring has in this moment: while a rotation runs, rows have one or another.
+
+        Ask within the transaction, right before the statement that looks.
+        """
+        return [hmac.digest(key, value.encode(), "sha256") for key in self._newest().indexes.values()]
+
+    def seal_key(self, key_id: str) -> bytes:
+        """The key of the trail's chain that belongs to this key, dropped or not; raises EnvelopeUnreadable."""
+        return _known(self._state_with(key_id).seals.get(key_id))
+
+    def _now(self) -> Keys:
+        return self._held or self._newest()
+
+    def _newest(self, *, anew: bool = False) -> Keys:
+        if self._file is not None:
+            return self._file.keys(anew=anew)
+        assert self._held is not None
+        return self._held
+
+    def _state_with(self, key_id: str) -> Keys:
+        # Another process may have made the key since this ring was held steady, or a moment ago.
+        keys = self._now()
+        return keys if key_id in keys.seals else self._newest(anew=True)
+
+    def _unwrap(self, envelope: Envelope, bound: bytes) -> bytes:
+        cipher = _known(self._state_with(envelope.key_id).ciphers.get(envelope.key_id))
+        wrapping_nonce, wrapped = envelope.wrapped_key[:_NONCE_BYTES], envelope.wrapped_key[_NONCE_BYTES:]
+        try:
+            return cipher.decrypt(wrapping_nonce, wrapped, bound)
+        except (InvalidTag, ValueError):
+            raise EnvelopeUnreadable from None
+
+
+def _known(thing: _T | None) -> _T:
+    if thing is None:
+        raise EnvelopeUnreadable
+    return thing
 
 
 def load_keyring(path: Path) -> Keyring:
-    """Read a key ring: `{"primary": "<id>", "keys": {"<id>": "<32 bytes in base64>"}}`; raises KeyringInvalid."""
-    try:
-        content = json.loads(path.read_text())
-        keys = {key_id: base64.b64decode(key, validate=True) for key_id, key in content["keys"].items()}
-        primary = content["primary"]
-        fits = primary in keys and all(_key_id(key) == key_id for key_id, key in keys.items())
-    except FileNotFoundError:
-        raise KeyringInvalid(f"there is no key ring at {path}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise KeyringInvalid(f"{path} is not a key ring") from None
-    if not fits:
-        raise KeyringInvalid(f"{path} is not a key ring: a key and its id do not belong together")
-    return Keyring(primary, keys)
+    """The key ring in this file, which it follows; raises KeyringInvalid."""
+    return _following(WatchedFile(path), None)
 
 
 def make_keyring(path: Path) -> Keyring:
     """Write a new key ring that only this user can read; one that another process wrote meanwhile wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    key = secrets.token_bytes(_KEY_BYTES)
-    content = {"primary": _key_id(key), "keys": {_key_id(key): base64.b64encode(key).decode()}}
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link is made whole or not at all, and never over an existing name.
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
+    keyring_file.create(path)
     return load_keyring(path)
 
 
-def _key_id(key: bytes) -> str:
-    # Made from the key, so that a ring whose entries were mixed up is noticed when it is read.
-    if len(key) != _KEY_BYTES:
-        raise ValueError
-    return hashlib.sha256(b"carepath key id" + key).hexdigest()[:12]
+def _following(file: WatchedFile, held: Keys | None) -> Keyring:
+    keyring = Keyring.__new__(Keyring)
+    keyring._file, keyring._held = file, held  # noqa: SLF001 - a second way to make one, of this module's own
+    return keyring

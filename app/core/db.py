@@ -5,17 +5,20 @@ committed by `Database.write` and by nothing else.
 """
 
 import asyncio
+import math
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, Text, UniqueConstraint
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, Text, UniqueConstraint, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +31,7 @@ else:
     sys.modules["sqlite3"] = pysqlite3
 
 from app.core import sqlite
+from app.core.deferred import write_deferred
 from app.core.locks import FileLock, LockTimeout
 from app.core.settings import Settings
 
@@ -44,6 +48,8 @@ BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")
 
 # How long a request waits for a connection or for its turn to write, in seconds.
 PATIENCE = 10.0
+# After so many seconds without use, a connection is asked whether its server is still there.
+RESTED = 1.0
 
 _POSTGRES_OPTIONS = (
     "-c statement_timeout=3000",
@@ -68,18 +74,21 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         path = settings.sqlite_path
         if path is not None:
-            self.writer: FileLock | None = FileLock(path.with_name(path.name + ".lock"), patience=PATIENCE)
-            self.reading = _sqlite_engine(path, "BEGIN", "query_only=ON", pool_size=4, reset=None)
-            self.looking = _sqlite_engine(path, "", "query_only=ON", pool_size=4, reset=None)
-            self.writing = _sqlite_engine(path, "BEGIN IMMEDIATE", pool_size=1, reset="rollback")
+            lock = FileLock(path.with_name(path.name + ".lock"), patience=PATIENCE)
+            self.writer: FileLock | None = lock
+            self.reading = _sqlite_engine(path, lambda: sqlite.Reader(path, "BEGIN"), pool_size=4, reset=None)
+            self.looking = _sqlite_engine(path, lambda: sqlite.Reader(path), pool_size=4, reset=None)
+            self.writing = _sqlite_engine(
+                path, lambda: sqlite.Writer(path, lock.hand_on), pool_size=1, reset="rollback"
+            )
         else:
             self.writer = None
             url, size = settings.database_url, settings.database_pool_size
             read_only = "-c default_transaction_read_only=on"
             self.reading = _postgres_engine(url, read_only, pool_size=size, isolation_level="REPEATABLE READ")
             self.looking = _postgres_engine(url, read_only, pool_size=size, isolation_level="AUTOCOMMIT")
-            # One small question more before each write, so that a restarted server costs no booking a second try.
-            self.writing = _postgres_engine(url, pool_size=size, pool_pre_ping=True)
+            self.writing = _postgres_engine(url, pool_size=size)
+            _ask_after_a_rest(self.writing)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -110,11 +119,13 @@ class Database:
         """
         try:
             async with (
-                self.writer or nullcontext(),
                 AsyncSession(self.writing, expire_on_commit=False) as session,
+                # The turn ends with the transaction: whoever is next does not wait for the session's tidying.
+                self.writer or nullcontext(),
                 session.begin(),
             ):
                 yield session
+                await write_deferred(session)
         except (PoolTimeout, LockTimeout):
             raise DatabaseBusy from None
 
@@ -126,12 +137,12 @@ class Database:
 
 
 def _sqlite_engine(
-    path: Path, begin: str, *pragmas: str, pool_size: int, reset: Literal["rollback"] | None
+    path: Path, make: Callable[[], sqlite.Reader], *, pool_size: int, reset: Literal["rollback"] | None
 ) -> AsyncEngine:
     return create_async_engine(
         # The file's name here tells SQLAlchemy that connections are to be pooled.
         URL.create("sqlite+aiosqlite", database=str(path)),
-        async_creator=lambda *_, **__: sqlite.connect(path, begin, *pragmas),
+        async_creator=lambda *_, **__: make().open(),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=PATIENCE,
@@ -160,6 +171,26 @@ def _postgres_engine(url: str, *options: str, **settings: Any) -> AsyncEngine:
     )
 
 
+def _ask_after_a_rest(engine: AsyncEngine) -> None:
+    """Ask a connection that nobody used for a while whether its server is still there.
+
+    So that a restarted server costs no booking a second try. SQLAlchemy's own ping would ask before every transaction,
+    which is three trips of nine.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def remember(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", math.inf) > RESTED:
+            try:
+                engine.sync_engine.dialect.do_ping(connection)
+            except engine.sync_engine.dialect.loaded_dbapi.Error:
+                raise DisconnectionError from None
+
+
 def postgres_address(url: str, *options: str) -> dict[str, Any]:
     """What libpq is given: all that the URL says, `target_session_attrs` and the like included, and our options."""
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - SQLite's processes do without it
@@ -173,8 +204,17 @@ async def rows(
     source: AsyncSession | AsyncConnection, query: Executable, values: Mapping[str, Any] | None = None
 ) -> Sequence[Any]:
     """All rows of a query that selects columns: a session's unit of work has no part in it."""
-    connection = await source.connection() if isinstance(source, AsyncSession) else source
-    return (await connection.execute(query, values)).all()
+    return (await (await connection_of(source)).execute(query, values)).all()
+
+
+async def connection_of(source: AsyncSession | AsyncConnection) -> AsyncConnection:
+    """The connection of a session's transaction; asked for once."""
+    if isinstance(source, AsyncConnection):
+        return source
+    connection: AsyncConnection | None = source.info.get("connection")
+    if connection is None:
+        connection = source.info["connection"] = await source.connection()
+    return connection
 
 
 def sqlite_library() -> str:

@@ -6,6 +6,7 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import logs
@@ -92,6 +93,9 @@ class LastResort:
             await self.app(scope, await _whole_body(scope, receive), note)
         except BodyTooLarge as refusal:
             await render(refusal, request_id)(scope, receive, send)
+        except ClientDisconnect:
+            # Nobody is there to be answered, and half a request is none.
+            return
         except Exception as error:  # noqa: BLE001 - the last one who can keep its text out of the server's log
             logs.failure("unhandled", error, request_id=request_id)
             if has_started:
@@ -126,7 +130,10 @@ async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
 
 
 async def _whole_body(scope: Scope, receive: Receive) -> Receive:
-    """Wait for the body, also where no door would read it, and give it back in one piece; raises BodyTooLarge."""
+    """Wait for the body, also where no door would read it, and give it back in one piece.
+
+    Raises BodyTooLarge, and ClientDisconnect when the end of it never came.
+    """
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
@@ -137,12 +144,12 @@ async def _whole_body(scope: Scope, receive: Receive) -> Receive:
     while has_more:
         message = await receive()
         if message["type"] != "http.request":
-            break
+            raise ClientDisconnect
         body += message.get("body", b"")
         has_more = message.get("more_body", False)
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge
-    pieces = iter([{"type": "http.request", "body": body, "more_body": has_more}])
+    pieces = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def replay() -> Message:
         return next(pieces, None) or await receive()

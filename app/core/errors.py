@@ -5,7 +5,7 @@ OpenAPI file shows; the rest of the docstring, where there is one, says what to 
 
     Refusal
     ├── InvalidInput 422, BodyTooLarge 413, RateLimited 429
-    ├── NotFound 404, MethodNotAllowed 405
+    ├── NotFound 404, MethodNotAllowed 405, VersionStale 412, VersionNeeded 428
     ├── InternalError 500, Unavailable 503
     └── the rooms' own, in `content/errors.py`, `consultations/errors.py` and `access/errors.py`
 """
@@ -97,6 +97,18 @@ class RateLimited(Refusal):
 
     status = 429
     headers = ("Retry-After",)
+
+
+class VersionNeeded(Refusal):
+    """Send `If-Match` with the `ETag` that you have read, so that nobody's change is lost."""
+
+    status = 428
+
+
+class VersionStale(Refusal):
+    """Somebody has changed it since you have read it. Read it again."""
+
+    status = 412
 
 
 class NotFound(Refusal):

@@ -144,6 +144,9 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return schema["examples"][0]
     if "$ref" in schema:
         return _example(schemas[schema["$ref"].removeprefix(_REFS)], schemas)
+    if "anyOf" in schema and "properties" not in schema:
+        # What may be left out is null to the framework.
+        return _example(next(kind for kind in schema["anyOf"] if kind != {"type": "null"}), schemas)
     if schema.get("type") == "array":
         return [_example(schema["items"], schemas)]
     properties = schema.get("properties", {})

@@ -143,6 +143,9 @@ def _as_refusal(error: Exception) -> Refusal:
 
 
 def _of_framework(error: HTTPException) -> Refusal:
+    if isinstance(error.__cause__, Refusal):
+        # What `StrictRequest` says of a body; the framework takes any error there for its own.
+        return error.__cause__
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # What it says of a body that is not UTF-8, nested too deep, or holds a number of thousands of digits.
         return InvalidInput.at("", "json_invalid", _SENTENCES["json_invalid"])

@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 _BOTH: Final = frozenset(
     {
         "ck_audit_entries_append_only",
+        "ck_audit_seals_append_only",
         "ck_booking_events_append_only",
         "ck_condition_revisions_immutable",
         "ck_consultation_bookings_new",
@@ -25,6 +26,7 @@ _BOTH: Final = frozenset(
         "ck_consultation_bookings_transition",
         "ck_consultation_slots_seats_in_use",
         "ck_consultation_slots_transition",
+        "ck_erasures_append_only",
         "ex_consultation_slots_clinician_overlap",
     }
 )
@@ -32,16 +34,20 @@ GUARDS: Final = {
     "postgresql": _BOTH
     | {
         "ck_audit_entries_append_only_truncate",
+        "ck_audit_seals_append_only_truncate",
         "ck_booking_events_append_only_truncate",
         "ck_condition_revisions_immutable_truncate",
+        "ck_erasures_append_only_truncate",
     },
     "sqlite": _BOTH
     | {
         "ck_audit_entries_append_only_delete",
+        "ck_audit_seals_append_only_delete",
         "ck_booking_events_append_only_delete",
         "ck_condition_revisions_immutable_delete",
         "ck_consultation_bookings_seat_update",
         "ck_consultation_bookings_slot_open_update",
+        "ck_erasures_append_only_delete",
         "ex_consultation_slots_clinician_overlap_update",
     },
 }

@@ -50,6 +50,10 @@ def _network(address: str) -> str:
         raise PydanticCustomError("network", "must be IP addresses or networks, such as 10.0.0.0/8") from None
 
 
+Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 365)]
+Days = Annotated[int, Field(ge=0, le=365 * 100)]
+
+
 class Settings(BaseSettings):
     """Everything that may differ between two installations."""
 
@@ -65,6 +69,18 @@ class Settings(BaseSettings):
     docs: bool | None = None
     rate_limits: bool = True
     anonymous_writes_per_minute: Annotated[int, Field(ge=1)] = 30
+    hold_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    holds_per_caller: Annotated[int, Field(ge=1)] = 10
+    min_notice_minutes: Minutes = 0
+    cancel_until_minutes: Minutes = 0
+    reschedule_until_minutes: Minutes = 0
+    max_reschedules: Annotated[int, Field(ge=0)] = 3
+    retention_days_booked: Days = 365
+    retention_days_fulfilled: Days = 365
+    retention_days_no_show: Days = 365
+    retention_days_cancelled: Days = 30
+    retention_days_expired: Days = 1
+    audit_head_file: Path | None = None
     trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode] = ()
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
@@ -103,6 +119,13 @@ class Settings(BaseSettings):
         if self.sqlite_path is not None:
             return self.sqlite_path.with_name(self.sqlite_path.name + ".keyring")
         return Path(".carepath/keyring").absolute()
+
+    @property
+    def audit_head_path(self) -> Path:
+        """Where the newest seal of the trail is written, outside of the database."""
+        if self.audit_head_file is not None:
+            return self.audit_head_file.absolute()
+        return self.keyring_path.with_name(self.keyring_path.name + ".audit-head")
 
 
 def load_settings() -> Settings:

@@ -1,25 +1,20 @@
 """The outbox."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.deferred import NewRow, defer
 from app.core.ids import new_id
 from app.delivery.tables import OutboxMessage
 
+_COLUMNS: Final = ("id", "topic", "subject_id", "sequence", "dedupe_key", "not_before")
+_MESSAGE: Final = NewRow(OutboxMessage.__table__, "message", _COLUMNS, (("attempts", "0"),))  # type: ignore[attr-defined]
 
-async def enqueue(session: AsyncSession, *, topic: str, subject_id: UUID, sequence: int, at: datetime) -> None:
+
+def enqueue(session: AsyncSession, *, topic: str, subject_id: UUID, sequence: int, at: datetime) -> None:
     """Note an event to be told, once per subject, version and topic."""
-    await session.exec(
-        insert(OutboxMessage).values(
-            id=new_id(),
-            topic=topic,
-            subject_id=subject_id,
-            sequence=sequence,
-            dedupe_key=f"{subject_id}:{sequence}:{topic}",
-            not_before=at,
-            attempts=0,
-        )
-    )
+    values = (new_id(), topic, subject_id, sequence, f"{subject_id}:{sequence}:{topic}", at)
+    defer(session, _MESSAGE, dict(zip(_COLUMNS, values, strict=True)))

@@ -10,6 +10,7 @@ from app.core import db  # noqa: F401 - names constraints before the first table
 from app.core.ids import new_id
 
 _WAITING = text("delivered_at IS NULL")
+_TOLD = text("delivered_at IS NOT NULL")
 
 
 class OutboxMessage(SQLModel, table=True):
@@ -22,6 +23,7 @@ class OutboxMessage(SQLModel, table=True):
     __tablename__ = "outbox_messages"
     __table_args__ = (
         UniqueConstraint("dedupe_key"),
+        Index("ix_outbox_messages_delivered_at", "delivered_at", postgresql_where=_TOLD, sqlite_where=_TOLD),
         Index("ix_outbox_messages_waiting", "not_before", postgresql_where=_WAITING, sqlite_where=_WAITING),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)

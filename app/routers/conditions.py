@@ -16,7 +16,7 @@ from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import ListShape, Slug
-from app.routers.deps import ALWAYS, PathSlug, Published, ReadSession
+from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
 
 router = APIRouter(prefix="/conditions", tags=["Conditions"], route_class=PublicRoute, responses=responses(*ALWAYS))
 _IN_ITS_LANGUAGE = {"headers": {"Content-Language": {"$ref": "#/components/headers/Content-Language"}}}
@@ -77,13 +77,13 @@ async def list_conditions(
     response_model=ConditionPublic,
     responses={200: _IN_ITS_LANGUAGE, **responses(ConditionNotFound)},
 )
-async def read_condition(slug: PathSlug, published: Published) -> Response:
+async def read_condition(slug: PathSlug, house: HouseInUse) -> Response:
     """Read a condition's page.
 
     The whole page in one answer: texts, risk factors, causes, treatment options, and where to find the consultation
     slots for it.
     """
-    page = await published.page(slug)
+    page = await house.published.page(slug)
     headers = {"etag": page.etag, "content-language": page.locale}
     return Response(page.body, media_type="application/json", headers=headers)
 

@@ -1,14 +1,15 @@
-"""Consultation bookings."""
+"""Consultation bookings: made, listed, read. What is done with one stands in `booking_actions.py`."""
 
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
-from pydantic import MISSING, Field
+from fastapi import APIRouter, Query, Request, Response, status
+from pydantic import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access import callers, idempotency
-from app.access.callers import BOOKING_HOLDER, KEY_PREFIXES, Caller, Scope
+from app.access import idempotency
+from app.access.callers import ANONYMOUS, Caller, Scope
 from app.access.errors import (
     CredentialInvalid,
     IdempotencyKeyInvalid,
@@ -16,35 +17,34 @@ from app.access.errors import (
     RequestInProgress,
     ScopeMissing,
 )
-from app.consultations import bookings, patients
-from app.consultations.bookings import Booking, Topic
-from app.consultations.errors import BookingEnded, BookingNotFound, SlotNotForCondition, SlotTaken
-from app.consultations.shapes import ConsultationBookingCreate, PatientNamePublic, PatientPublic
+from app.consultations import bookings, patients, seats, slots
+from app.consultations.bookings import NewBooking
+from app.consultations.errors import BookingNotFound, SlotNotForCondition, SlotTaken, TooManyHolds
+from app.consultations.shapes import ConsultationBookingCreate
 from app.consultations.tables import BookingState
-from app.content import conditions
 from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput, RateLimited
+from app.core.limits import address_of
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.routers.answers import created
+from app.routers.booking_access import Reference, find_topic, let_in, topic_of_slot
 from app.routers.booking_views import (
     ConsultationBookingCreated,
     ConsultationBookingDetail,
     ConsultationBookingList,
-    ConsultationBookingPublic,
-    ConsultationBookingSummary,
-    public_view,
-    public_views,
+    described,
+    detail,
+    summary,
 )
 from app.routers.deps import (
     ALWAYS,
     BODY,
     AnyCaller,
     BookingsReader,
+    HouseInUse,
     IdempotencyKey,
-    KeyringInUse,
     Token,
-    WriteSession,
     limited,
     with_api_key,
     with_booking_token,
@@ -56,9 +56,14 @@ router = APIRouter(
     route_class=FreshRoute,
     responses=responses(*ALWAYS),
 )
-Reference = Annotated[
-    str, Path(description="The booking's reference, as a person would say it.", examples=["7K3M9-QRT2N"])
-]
+
+
+_CALENDAR: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A calendar file.",
+        "content": {"text/calendar": {"schema": {"type": "string"}, "example": "BEGIN:VCALENDAR\r\n..."}},
+    }
+}
 
 
 class BookingQuery(PageQuery):
@@ -78,9 +83,11 @@ class BookingQuery(PageQuery):
         IdempotencyKeyReused,
         RequestInProgress,
         CredentialInvalid,
+        ScopeMissing,
         SlotTaken,
         SlotNotForCondition,
         RateLimited,
+        TooManyHolds,
     ),
     dependencies=[limited, with_api_key],
     openapi_extra={"security": [{}]},
@@ -90,27 +97,44 @@ async def book_consultation(
     wish: ConsultationBookingCreate,
     key: IdempotencyKey,
     caller: AnyCaller,
-    keyring: KeyringInUse,
-    session: WriteSession,
+    house: HouseInUse,
 ) -> Response:
-    """Book a consultation.
+    """Book a consultation, or hold a seat.
 
-    The seat is given once, however many ask for it. The answer holds the token that the booking's holder needs from
-    now on; it carries nothing of what the patient told.
+    The seat is given once, however many ask for it. With `patient` it is booked; without, it is held for some minutes,
+    until `hold_expires_at`, to be confirmed. The answer holds the token that the booking's holder needs from now on; it
+    carries nothing of what the patient told.
     """
+    if wish.override_reason is not None:
+        caller.must(Scope.BOOKINGS_OVERRIDE)
+    is_hold = wish.patient is None
+    owner = house.keyring.blind_index(f"hold|{_who(request, caller)}") if is_hold else None
 
-    async def make(booking_id: UUID) -> bytes:
-        topic = await _topic(session, wish.condition)
-        booking, token = await bookings.book(
-            session, wish, booking_id=booking_id, topic=topic, keyring=keyring, by=caller.actor
+    async def make(session: AsyncSession, booking_id: UUID) -> bytes:
+        if owner is not None and house.settings.rate_limits:
+            await seats.refuse_too_many(session, owner, most=house.settings.holds_per_caller)
+        asked_topic = await find_topic(house.published, wish.condition)
+        slot = await slots.lock(session, wish.slot_id)
+        new = NewBooking(
+            booking_id,
+            asked_topic or await topic_of_slot(house.published, slot),
+            held_for=timedelta(seconds=house.settings.hold_seconds) if is_hold else None,
+            hold_owner=owner,
+            may_override=wish.override_reason is not None,
         )
-        view = await public_view(session, booking)
-        return ConsultationBookingCreated(**dict(view), token=token).model_dump_json().encode()
+        booking, token = await bookings.book(session, new, slot, policy=house.policy, by=caller.actor)
+        override_reason = wish.override_reason if booking.is_within_notice(house.policy) else None
+        patients.seal(
+            session, booking_id, wish, override_reason=override_reason, keyring=house.keyring, by=caller.actor
+        )
+        view = ConsultationBookingCreated(**described(booking, house.policy, staff=False), token=token)
+        return view.model_dump_json().encode()
 
     attempt = idempotency.Attempt(
         caller.actor, "book_consultation", key, wish.model_dump_json(exclude_none=True).encode(), makes="booking_id"
     )
-    answer = await idempotency.once(session, attempt, keyring=keyring, make=make)
+    async with slots.alternatives_offered(house.database, policy=house.policy), house.database.write() as session:
+        answer = await idempotency.once(session, attempt, keyring=house.keyring, make=make)
     return created(request, answer, name="reference")
 
 
@@ -120,25 +144,23 @@ async def list_consultation_bookings(
     request: Request,
     response: Response,
     caller: BookingsReader,
-    keyring: KeyringInUse,
-    session: WriteSession,
+    house: HouseInUse,
 ) -> ConsultationBookingList:
     """List bookings.
 
     Newest first, with the patients' names; each name shown is noted in the audit trail. Needs the scope
     `bookings:read`.
     """
-    found = await bookings.find(
-        session, slot_id=query.slot_id, state=query.state, limit=query.limit + 1, after=query.first(UUID)
-    )
+    async with house.database.read() as session:
+        found = await bookings.find(
+            session, slot_id=query.slot_id, state=query.state, limit=query.limit + 1, after=query.first(UUID)
+        )
     page, last = page_of(found, query.limit)
-    told = await patients.reveal(
-        session, [booking.id for booking in page], fields=["name"], keyring=keyring, by=caller.actor
-    )
-    items = [
-        ConsultationBookingSummary(**dict(view), patient=PatientNamePublic(name=told[booking.id]["name"]))
-        for booking, view in zip(page, await public_views(session, page), strict=True)
-    ]
+    ids = [booking.id for booking in page]
+    async with house.database.write() as session:
+        told = await patients.reveal(session, ids, fields=["name"], keyring=house.keyring, by=caller.actor)
+    may_act = caller.may(Scope.BOOKINGS_WRITE)
+    items = [summary(booking, told.get(booking.id, {}), house.policy, may_act=may_act) for booking in page]
     return ConsultationBookingList(
         items=items, next=next_link(request, response, query, last, lambda booking: (booking.id,))
     )
@@ -150,60 +172,66 @@ async def list_consultation_bookings(
     dependencies=[with_booking_token, with_api_key],
 )
 async def read_consultation_booking(
-    reference: Reference, token: Token, request: Request, keyring: KeyringInUse, session: WriteSession
+    reference: Reference,
+    token: Token,
+    request: Request,
+    house: HouseInUse,
 ) -> ConsultationBookingDetail:
     """Read a booking.
 
     With the booking's token, or a key with the scope `bookings:read`. Each look is noted in the audit trail. Whoever
     may not see the booking gets the same answer as for one that does not exist.
     """
-    booking, caller = await _open(session, reference, token, Scope.BOOKINGS_READ)
-    told = await patients.reveal(
-        session, [booking.id], fields=["name", "email", "phone", "reason"], keyring=keyring, by=caller.actor
-    )
-    patient = dict(told[booking.id])
-    reason = patient.pop("reason", MISSING)
+    visitor = await let_in(house.database, reference, token, Scope.BOOKINGS_READ)
+    booking, by = visitor.seen, visitor.actor
+    async with house.database.write() as session:
+        told = await patients.reveal(session, [booking.id], fields=patients.FIELDS, keyring=house.keyring, by=by)
     request.state.version = booking.version
-    view = await public_view(session, booking)
-    return ConsultationBookingDetail(**dict(view), patient=PatientPublic(**patient), reason=reason)
+    return detail(
+        booking, told.get(booking.id, {}), house.policy, staff=visitor.is_staff, may_act=visitor.may_act, reader=by
+    )
 
 
-@router.post(
-    "/{reference}/cancel",
-    responses=responses(BookingNotFound, CredentialInvalid, BookingEnded, RateLimited),
-    dependencies=[limited, with_booking_token, with_api_key],
+@router.get(
+    "/{reference}/calendar.ics",
+    response_class=Response,
+    responses=responses(BookingNotFound, CredentialInvalid) | _CALENDAR,
+    dependencies=[with_booking_token, with_api_key],
 )
-async def cancel_consultation_booking(
-    reference: Reference, token: Token, session: WriteSession
-) -> ConsultationBookingPublic:
-    """Cancel a booking.
+async def read_booking_calendar(reference: Reference, token: Token, request: Request, house: HouseInUse) -> Response:
+    """Read a booking as a calendar file (RFC 5545).
 
-    The seat is free at once. Cancelling again changes nothing. With the booking's token, or a key with the scope
-    `bookings:write`.
+    It keeps its UID, and its SEQUENCE rises with each change; once the booking is cancelled it takes the entry back. It
+    holds what the page says to bring, nothing of the patient, and names no diagnosis in its title. With the booking's
+    token, or a key with the scope `bookings:read`.
     """
-    booking, caller = await _open(session, reference, token, Scope.BOOKINGS_WRITE)
-    return await public_view(session, await bookings.cancel(session, booking, by=caller.actor))
+    # Its library takes a sixth of a second to load: whoever asks first waits, not every start.
+    from app.interop.calendar_file import CalendarEvent, calendar_file, media_type  # noqa: PLC0415
+
+    booking = (await let_in(house.database, reference, token, Scope.BOOKINGS_READ)).seen
+    request.state.version = booking.version
+    slot = booking.slot
+    bring = (booking.topic.what_to_bring if booking.topic else None) or {}
+    event = CalendarEvent(
+        uid=booking.id,
+        sequence=booking.changes,
+        changed_at=booking.changed_at,
+        starts_at=slot.starts_at,
+        ends_at=slot.ends_at,
+        time_zone=slot.time_zone,
+        state=booking.state,
+        mode=slot.mode,
+        reference=booking.reference,
+        location=slot.location_name,
+        clinician=slot.clinician_name,
+        bring_text=bring.get("text"),
+        bring_items=tuple(bring.get("items", ())),
+    )
+    headers = {"content-disposition": 'attachment; filename="consultation.ics"'}
+    return Response(calendar_file(event), headers=headers, media_type=media_type(event))
 
 
-async def _topic(session: AsyncSession, slug: str | None) -> Topic | None:
-    if slug is None:
-        return None
-    about = await conditions.refer(session, slug)
-    if about is None:
-        raise InvalidInput.at("/condition", "unknown_reference", "names nothing that is published here")
-    return Topic(about.id, about.category_id)
-
-
-async def _open(session: AsyncSession, reference: str, token: str | None, scope: Scope) -> tuple[Booking, Caller]:
-    """The booking, if this token opens it. Raises BookingNotFound, the same for whatever is wrong."""
-    if token is None:
-        raise CredentialInvalid
-    if token.startswith(KEY_PREFIXES):
-        try:
-            staff = await callers.identify(session, token)
-        except CredentialInvalid:
-            raise BookingNotFound from None
-        if not staff.may(scope):
-            raise BookingNotFound
-        return await bookings.get(session, reference), staff
-    return await bookings.get(session, reference, token=token), BOOKING_HOLDER
+def _who(request: Request, caller: Caller) -> str:
+    if caller is not ANONYMOUS:
+        return caller.actor
+    return address_of(request.client.host if request.client else "")

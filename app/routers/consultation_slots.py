@@ -4,8 +4,9 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import APIRouter, Body, Path, Query, Request, Response, status
 from pydantic import Field
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import idempotency
 from app.access.callers import Scope
@@ -16,12 +17,12 @@ from app.access.errors import (
     RequestInProgress,
     ScopeMissing,
 )
-from app.consultations import slots
-from app.consultations.errors import ExternalIdTaken, SlotNotFound, SlotOverlaps
-from app.consultations.shapes import ConsultationSlotCreate, ConsultationSlotPublic
+from app.consultations import slot_changes, slots
+from app.consultations.errors import ExternalIdTaken, SlotCancelled, SlotNotFound, SlotOverlaps
+from app.consultations.shapes import ConsultationSlotCreate, ConsultationSlotPublic, SlotCancellation
 from app.consultations.tables import SlotMode, SlotStatus
 from app.core.caching import FreshRoute
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, VersionNeeded, VersionStale
 from app.core.ids import new_id
 from app.core.paging import PageQuery, instant, next_link, page_of
 from app.core.problems import responses
@@ -31,9 +32,11 @@ from app.routers.deps import (
     ALWAYS,
     BODY,
     AnyCaller,
-    KeyringInUse,
+    HouseInUse,
+    IfMatch,
     Look,
     OptionalIdempotencyKey,
+    OptionalIfMatch,
     ReadSession,
     SlotsWriter,
     WriteSession,
@@ -46,6 +49,10 @@ router = APIRouter(
     route_class=FreshRoute,
     responses=responses(*ALWAYS),
 )
+SlotId = Annotated[UUID, Path(description="The slot's id.")]
+_NO_WORDS = SlotCancellation()
+# What an admin's change of one slot can always meet.
+CHANGE = (InvalidInput, SlotNotFound, CredentialInvalid, ScopeMissing)
 
 
 class StatusFilter(StrEnum):
@@ -114,7 +121,12 @@ class ConsultationSlotList(ListShape):
     openapi_extra={"security": [{}]},
 )
 async def list_consultation_slots(
-    query: Annotated[SlotQuery, Query()], request: Request, response: Response, caller: AnyCaller, look: Look
+    query: Annotated[SlotQuery, Query()],
+    request: Request,
+    response: Response,
+    caller: AnyCaller,
+    house: HouseInUse,
+    look: Look,
 ) -> ConsultationSlotList:
     """List consultation slots.
 
@@ -122,7 +134,9 @@ async def list_consultation_slots(
     """
     if query.status is not None:
         caller.must(Scope.SLOTS_WRITE)
-    found = await slots.find(look, query.filter(), limit=query.limit + 1, after=query.position(instant, UUID))
+    found = await slots.find(
+        look, query.filter(), policy=house.policy, limit=query.limit + 1, after=query.position(instant, UUID)
+    )
     page, last = page_of(found, query.limit)
     return ConsultationSlotList(
         items=page, next=next_link(request, response, query, last, lambda slot: (slot.starts_at, slot.id))
@@ -131,13 +145,13 @@ async def list_consultation_slots(
 
 @router.get("/{slot_id}", responses=responses(SlotNotFound, InvalidInput))
 async def read_consultation_slot(
-    slot_id: Annotated[UUID, Path(description="The slot's id.")], request: Request, session: ReadSession
+    slot_id: SlotId, request: Request, house: HouseInUse, session: ReadSession
 ) -> ConsultationSlotPublic:
     """Read a consultation slot.
 
     Whatever its status; `seats_free` says whether it can be booked.
     """
-    slot = await slots.get(session, slot_id)
+    slot = await slots.get(session, slot_id, policy=house.policy)
     request.state.version = slot.version
     return slot
 
@@ -163,7 +177,7 @@ async def create_consultation_slot(
     wish: ConsultationSlotCreate,
     caller: SlotsWriter,
     key: OptionalIdempotencyKey,
-    keyring: KeyringInUse,
+    house: HouseInUse,
     session: WriteSession,
 ) -> Response:
     """Post a consultation slot.
@@ -171,13 +185,63 @@ async def create_consultation_slot(
     Slots of one clinician may touch, but not overlap. Needs the scope `slots:write`.
     """
 
-    async def make(slot_id: UUID) -> bytes:
+    async def make(session: AsyncSession, slot_id: UUID) -> bytes:
         await slots.post(session, wish, slot_id=slot_id, by=caller.actor)
-        return (await slots.get(session, slot_id)).model_dump_json().encode()
+        return (await slots.get(session, slot_id, policy=house.policy)).model_dump_json().encode()
 
     if key is None:
-        return created(request, idempotency.Answer(await make(new_id()), is_replay=False), name="id")
+        return created(request, idempotency.Answer(await make(session, new_id()), is_replay=False), name="id")
     attempt = idempotency.Attempt(
         caller.actor, "create_consultation_slot", key, wish.model_dump_json(exclude_none=True).encode(), makes="slot_id"
     )
-    return created(request, await idempotency.once(session, attempt, keyring=keyring, make=make), name="id")
+    return created(request, await idempotency.once(session, attempt, keyring=house.keyring, make=make), name="id")
+
+
+@router.post(
+    "/{slot_id}/close",
+    responses=responses(*CHANGE, SlotCancelled, VersionStale, VersionNeeded),
+    dependencies=[with_api_key],
+)
+async def close_consultation_slot(
+    slot_id: SlotId, versions: IfMatch, caller: SlotsWriter, house: HouseInUse, session: WriteSession
+) -> ConsultationSlotPublic:
+    """Close a consultation slot.
+
+    It takes no more bookings; those that stand stay. Closing again changes nothing. Needs the scope `slots:write`.
+    """
+    await slot_changes.close(session, slot_id, versions=versions, by=caller.actor)
+    return await slots.get(session, slot_id, policy=house.policy)
+
+
+@router.post("/{slot_id}/open", responses=responses(*CHANGE, SlotCancelled, VersionStale), dependencies=[with_api_key])
+async def open_consultation_slot(
+    slot_id: SlotId, versions: OptionalIfMatch, caller: SlotsWriter, house: HouseInUse, session: WriteSession
+) -> ConsultationSlotPublic:
+    """Open a consultation slot.
+
+    One that was closed takes bookings again. Needs the scope `slots:write`.
+    """
+    await slot_changes.reopen(session, slot_id, versions=versions, by=caller.actor)
+    return await slots.get(session, slot_id, policy=house.policy)
+
+
+@router.post(
+    "/{slot_id}/cancel",
+    responses=responses(*CHANGE, VersionStale, VersionNeeded),
+    dependencies=[with_api_key],
+)
+async def cancel_consultation_slot(
+    slot_id: SlotId,
+    versions: IfMatch,
+    caller: SlotsWriter,
+    house: HouseInUse,
+    session: WriteSession,
+    wish: Annotated[SlotCancellation, Body()] = _NO_WORDS,
+) -> ConsultationSlotPublic:
+    """Cancel a consultation slot.
+
+    For good, and every live booking of it with it, each with its own event and message. Cancelling again changes
+    nothing. Needs the scope `slots:write`.
+    """
+    await slot_changes.cancel(session, slot_id, reason=wish.reason, versions=versions, by=caller.actor)
+    return await slots.get(session, slot_id, policy=house.policy)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
@@ -13,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import callers, idempotency
 from app.access.callers import ANONYMOUS, KEY_PREFIXES, Caller, Scope
 from app.access.errors import CredentialInvalid
+from app.consultations.policies import Policy
 from app.content.published import PublishedPages
 from app.core.crypto import Keyring
 from app.core.db import Database
@@ -22,8 +24,11 @@ from app.core.errors import (
     InvalidInput,
     RateLimited,
     Unavailable,
+    VersionNeeded,
 )
+from app.core.etags import versions_of
 from app.core.limits import Limiter, address_of
+from app.core.settings import Settings
 from app.core.shapes import MAX_SLUG, SLUG_PATTERN
 
 # Refusals that every door with a body, and every door at all, can meet.
@@ -54,14 +59,22 @@ def _database(request: Request) -> Database:
     return database
 
 
-async def _published(request: Request) -> PublishedPages:
-    published: PublishedPages = request.app.state.published
-    return published
+@dataclass(frozen=True, slots=True)
+class House:
+    """What one process has for its doors, beside sessions."""
+
+    # For a door that opens the transaction itself, because something is to be done once it is over.
+    database: Database
+    keyring: Keyring
+    published: PublishedPages
+    policy: Policy
+    settings: Settings
 
 
-async def _keyring(request: Request) -> Keyring:
-    keyring: Keyring = request.app.state.keyring
-    return keyring
+async def _house(request: Request) -> House:
+    state = request.app.state
+    # The ring as it is now, for all of this request: whatever is sealed and looked up goes by one key.
+    return House(state.database, state.keyring.steady(), state.published, state.policy, state.settings)
 
 
 def token_of(request: Request) -> str | None:
@@ -119,8 +132,9 @@ async def _idempotency_key(
         Header(
             alias="Idempotency-Key",
             description="Names this attempt: send it again after a time-out and nothing happens twice. 16 to 255 "
-            "visible ASCII characters, such as a UUID; kept for 72 hours. A repeat answers the same bytes and says "
-            "`Idempotent-Replayed: true`.",
+            "visible ASCII characters, kept for 72 hours. A repeat answers the same bytes and says "
+            "`Idempotent-Replayed: true`. Make it at random, such as a UUID version 4, and keep it to yourself: it "
+            "opens the answer, with the booking's token, to whoever sends the same request.",
             examples=["f3b9d7a2-6c1e-4f0a-9b57-2d8c5e1a7b40"],
             # Without it the answer is 400, as the draft wants, not the framework's 422.
             json_schema_extra={"x-required": True},
@@ -143,6 +157,36 @@ async def _optional_idempotency_key(
     return None if idempotency_key is None else idempotency.parse_key(idempotency_key)
 
 
+async def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description="The `ETag` that you have read; its version is compared. `*` for whatever it is now.",
+            examples=['"1-6c1e4f0a9b572d8c5e1a"'],
+            # Without it the answer is 428 (RFC 6585), not the framework's 422.
+            json_schema_extra={"x-required": True},
+        ),
+    ] = None,
+) -> frozenset[int] | None:
+    if if_match is None:
+        raise VersionNeeded
+    return versions_of(if_match)
+
+
+async def _optional_if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description="The `ETag` that you have read, if its version shall be compared.",
+            examples=['"2-0d5f2b7c93a44f6e8c1b"'],
+        ),
+    ] = None,
+) -> frozenset[int] | None:
+    return None if if_match is None else versions_of(if_match)
+
+
 def _slug(value: str) -> str:
     # What cannot be a slug names nothing: it is a 404 like every unknown one. (PostgreSQL refuses to look for NUL.)
     return value if re.fullmatch(SLUG_PATTERN, value) and len(value) <= MAX_SLUG else "-"
@@ -152,8 +196,8 @@ def _slug(value: str) -> str:
 ReadSession = Annotated[AsyncSession, Depends(_read_session, scope="function")]
 Look = Annotated[AsyncConnection, Depends(_look, scope="function")]
 WriteSession = Annotated[AsyncSession, Depends(_write_session, scope="function")]
-Published = Annotated[PublishedPages, Depends(_published)]
-KeyringInUse = Annotated[Keyring, Depends(_keyring)]
+# One dependency for all of it: each costs every request 40 us.
+HouseInUse = Annotated[House, Depends(_house)]
 
 _api_key = HTTPBearer(scheme_name="ApiKey", auto_error=False, description="An API key, `cp_live_...` or `cp_test_...`.")
 _booking_token = HTTPBearer(
@@ -162,6 +206,8 @@ _booking_token = HTTPBearer(
 AnyCaller = Annotated[Caller, Depends(_caller)]
 SlotsWriter = Annotated[Caller, Depends(_must(Scope.SLOTS_WRITE))]
 BookingsReader = Annotated[Caller, Depends(_must(Scope.BOOKINGS_READ))]
+PrivacyOfficer = Annotated[Caller, Depends(_must(Scope.PRIVACY))]
+AuditReader = Annotated[Caller, Depends(_must(Scope.AUDIT_READ))]
 Token = Annotated[str | None, Depends(_token)]
 
 with_api_key = Depends(_api_key)
@@ -170,5 +216,9 @@ limited = Depends(_limit_anonymous_writes)
 
 IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
 OptionalIdempotencyKey = Annotated[str | None, Depends(_optional_idempotency_key)]
+
+# The versions of which one must be the present one; None for whatever it is.
+IfMatch = Annotated[frozenset[int] | None, Depends(_if_match)]
+OptionalIfMatch = Annotated[frozenset[int] | None, Depends(_optional_if_match)]
 
 PathSlug = Annotated[str, Path(description="Its slug."), AfterValidator(_slug)]

@@ -1,0 +1,86 @@
+"""Deadlines for connections: the server itself has none for a client that has begun a request or leaves its answer.
+
+A client may be slow, but must not make us wait for ever: for a request's head, for its body, or until it takes its
+answer. How long our own work takes is not looked at here.
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """HTTP/1.1 with deadlines, in seconds; `keep_deadlines` looks at them.
+
+    A request that comes in one piece, as nearly all do, costs no timer.
+    """
+
+    # For the first byte of the first request, and from a request's first byte to the end of its head.
+    head_seconds: ClassVar[float] = 5
+    # From the end of the head to the end of the body.
+    body_seconds: ClassVar[float] = 10
+    # For taking anything at all of what waits to be taken.
+    take_seconds: ClassVar[float] = 30
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        # None while it is not the client who lets us wait.
+        self.due: float | None = None
+        self.awaited: tuple[object, bool] = (None, False)
+        self.untaken = 0
+        self.untaken_since = self.loop.time()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request."""
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and expect what is missing."""
+        super().data_received(data)
+        if self._has_request() and not self.cycle.more_body and not self.cycle.response_complete:
+            self.due = None
+        else:
+            self._expect()
+
+    def _expect(self) -> None:
+        """Set the deadline, unless it is set for the same part of the same request: single bytes do not move it.
+
+        A byte that begins nothing, such as a line break between requests, stops the server's timer for idle
+        connections: then this deadline is the only one.
+        """
+        is_body = self._has_request() and self.cycle.more_body
+        if self.due is None or self.awaited[0] is not self.scope or self.awaited[1] is not is_body:
+            self.awaited = (self.scope, is_body)
+            self.due = self.loop.time() + (self.body_seconds if is_body else self.head_seconds)
+
+    def _has_request(self) -> bool:
+        """Whether the newest head that has begun is complete; before the first there is no cycle."""
+        return self.cycle is not None and self.cycle.scope is self.scope  # type: ignore[redundant-expr]
+
+    def examine(self) -> None:
+        """Close the connection if its client has let us wait for too long."""
+        now = self.loop.time()
+        if self.due is not None and self.flow.read_paused:
+            # It is we who do not listen: its time begins anew.
+            self.due = None
+            self._expect()
+        elif self.due is not None and now > self.due:
+            self.transport.close()
+        # A connection that closes waits until all is taken, too.
+        waiting = self.transport.get_write_buffer_size()
+        if waiting == 0 or waiting < self.untaken:
+            self.untaken_since = now
+        elif now > self.untaken_since + self.take_seconds:
+            self.transport.abort()
+        self.untaken = waiting
+
+
+async def keep_deadlines(connections: Collection[Any], *, every: float = 1) -> None:
+    """Examine all connections, time and again."""
+    while True:
+        await asyncio.sleep(every)
+        for connection in list(connections):
+            connection.examine()

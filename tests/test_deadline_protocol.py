@@ -1,0 +1,172 @@
+"""Deadlines leave our own work alone, and end with clients that do not take their answers."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+import uvloop
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from app.core.protocol import DeadlineProtocol, keep_deadlines
+
+LOOPS = pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+
+
+class Hurried(DeadlineProtocol):
+    """With so little time that a test can wait for it."""
+
+    head_seconds = 0.3
+    body_seconds = 0.3
+    take_seconds = 0.6
+
+
+@dataclass
+class Running:
+    """A server in this loop, with small buffers so that what a client does not take is seen early."""
+
+    port: int = 0
+    state: ServerState = field(default_factory=ServerState)
+
+    def connect(self) -> socket.socket:
+        """A connection that takes little without being asked."""
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", self.port))
+        connection.settimeout(0)
+        return connection
+
+
+@asynccontextmanager
+async def running(app: ASGIApp) -> AsyncIterator[Running]:
+    """Serve this application."""
+    here = Running()
+    config = Config(app, log_config=None, access_log=False, timeout_keep_alive=5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        here.port = listener.getsockname()[1]
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Hurried(config=config, server_state=here.state, app_state={}), sock=listener
+        )
+        patrol = asyncio.create_task(keep_deadlines(here.state.connections, every=0.05))
+        try:
+            yield here
+        finally:
+            patrol.cancel()
+            server.close()
+            for connection in list(here.state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
+
+
+def in_loop(make_loop: Callable[[], asyncio.AbstractEventLoop], work: Callable[[], Awaitable[None]]) -> None:
+    """Run this in a loop of this kind."""
+
+    async def whole() -> None:
+        await asyncio.wait_for(work(), 20)
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(whole())
+
+
+async def everything(connection: socket.socket, *, pause: float = 0) -> bytes:
+    """What comes until the server closes, 50 kB at a time."""
+    received = b""
+    while part := await asyncio.get_running_loop().sock_recv(connection, 50_000):
+        received += part
+        await asyncio.sleep(pause)
+    return received
+
+
+def answering(size: int) -> ASGIApp:
+    """An application whose answers are so many bytes."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    return app
+
+
+@LOOPS
+def test_long_work_is_nobodys_delay(make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.8)
+        await answering(5)(scope, receive, send)
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        async with running(app) as server:
+            for request in (
+                b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+                b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+                # The second waits for the first, and we do not listen meanwhile.
+                b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+            ):
+                with server.connect() as client:
+                    await loop.sock_sendall(client, request)
+                    received = await everything(client)
+                assert received.count(b"200 OK") == received.count(b"xxxxx") == request.count(b"HTTP/1.1")
+
+    in_loop(make_loop, work)
+
+
+@LOOPS
+def test_a_body_that_we_are_slow_to_read_is_nobodys_delay(make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    size = 1_000_000
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        taken = 0
+        while taken < size:
+            await asyncio.sleep(0.1)
+            taken += len((await receive())["body"])
+        await answering(5)(scope, receive, send)
+
+    async def work() -> None:
+        async with running(app) as server:
+            with server.connect() as client:
+                head = b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+                await asyncio.get_running_loop().sock_sendall(client, head + b"x" * size)
+                assert (await everything(client)).endswith(b"xxxxx")
+
+    in_loop(make_loop, work)
+
+
+@LOOPS
+def test_a_slow_reader_gets_its_answer(make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def work() -> None:
+        async with running(answering(400_000)) as server:
+            with server.connect() as client:
+                await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+                begun = asyncio.get_running_loop().time()
+                assert (await everything(client, pause=0.01)).endswith(b"x" * 400_000)
+                # It took longer than a client may rest.
+                assert asyncio.get_running_loop().time() - begun > Hurried.take_seconds
+
+    in_loop(make_loop, work)
+
+
+@LOOPS
+@pytest.mark.parametrize("size", [50_000, 3_000_000])
+@pytest.mark.parametrize("wish", [b"", b"Connection: close\r\n"], ids=["keep", "close"])
+def test_who_does_not_take_its_answer_is_let_go(
+    make_loop: Callable[[], asyncio.AbstractEventLoop], size: int, wish: bytes
+) -> None:
+    async def work() -> None:
+        async with running(answering(size)) as server:
+            with server.connect() as client:
+                await asyncio.get_running_loop().sock_sendall(client, b"GET / HTTP/1.1\r\n" + wish + b"\r\n")
+                await asyncio.sleep(0.4)
+                assert len(server.state.connections) == 1
+                for _ in range(100):
+                    if not server.state.connections:
+                        break
+                    await asyncio.sleep(0.05)
+                assert not server.state.connections
+                assert not server.state.tasks
+
+    in_loop(make_loop, work)
