@@ -111,6 +111,9 @@ async def book(
     notice = policy.at_location(slot).min_notice
     _refuse_unless_bookable(slot, new.topic, timedelta(0) if new.may_override else notice, now=slot.now)
     _refuse_other_topic(slot, new.topic)
+    # Most who come too late can be told for little: the slot was full before its lock was had, and still is.
+    if slot.taken >= slot.capacity and (reason := await seats.why_full(session, slot)) is not None:
+        raise _taken(reason, slot, new.topic)
     expires_at = None if new.held_for is None else min(slot.now + new.held_for, slot.starts_at)
     state = BookingState.BOOKED if expires_at is None else BookingState.HELD
     token, reference = new_secret(BOOKING_PREFIX), new_reference()
@@ -125,7 +128,7 @@ async def book(
         "hold_owner": new.hold_owner,
         "created_at": slot.now,
     }
-    seats.take(session, made, capacity=slot.capacity, refusal=lambda reason: _taken(reason, slot, new.topic))
+    seats.take(session, made, slot, refusal=lambda reason: _taken(reason, slot, new.topic))
     booking = Booking(
         id=new.id,
         reference=reference,
@@ -199,7 +202,7 @@ async def reschedule(
     _refuse_other_topic(slot, topic)
     moved = {f"new_{name}": value for name, value in _about(topic).items()}
     if not await seats.move(session, booking.before, slot.id, capacity=slot.capacity, topic=moved):
-        raise _taken(await seats.why_not(session, slot.id), slot, topic, own=booking.slot.id)
+        raise _taken(await seats.why_full(session, slot) or "taken", slot, topic, own=booking.slot.id)
     is_override = past_policy and (late or used_up or slot.starts_at <= booking.now + notice)
     await steps.leave_traces(
         session,

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     func,
-    literal,
     literal_column,
 )
 from sqlalchemy import select as core_select
@@ -44,17 +43,17 @@ _booking: Final = ConsultationBooking.__table__  # type: ignore[attr-defined]
 _SWEPT_AT_ONCE: Final = 200
 
 
-def take(session: AsyncSession, booking: dict[str, Any], *, capacity: int, refusal: Callable[[str], Exception]) -> None:
+def take(session: AsyncSession, booking: dict[str, Any], slot: Any, *, refusal: Callable[[str], Exception]) -> None:
     """Insert the booking at the lowest free seat of its slot, whose row is locked: at the end of the transaction.
 
     With all that belongs to it, or, when there is no seat, nothing of it: then `refusal` is raised, given the reason.
     """
-    values = {f"new_{name}": booking.get(name) for name in COLUMNS} | {"capacity": capacity}
-    attempts = _attempts(session, booking["slot_id"])
+    values = {f"new_{name}": booking.get(name) for name in COLUMNS} | {"capacity": slot.capacity}
+    attempts = _attempts(session, slot.id)
 
     async def otherwise() -> None:
         if not await anext(attempts):
-            raise refusal(await why_not(session, booking["slot_id"]))
+            raise refusal(await why_full(session, slot) or "taken")
 
     decide(session, Decision(_insert(_dialect(session)), values, otherwise))
 
@@ -98,20 +97,20 @@ async def refuse_too_many(session: AsyncSession, owner: bytes, *, most: int) -> 
         raise TooManyHolds(retry_after=max(1, math.ceil((first_over - now).total_seconds())))
 
 
-async def why_not(session: AsyncSession, slot_id: Any) -> str:
-    """`held` when a seat of this full slot may become free again within minutes, else `taken`."""
-    return "held" if await rows(session, _HELD, {"slot_id": slot_id}) else "taken"
+async def why_full(session: AsyncSession, slot: Any) -> str | None:
+    """Why this slot, whose row is locked, has no seat: `held` when one may become free within minutes, else `taken`.
+
+    None while there is one.
+    """
+    ((taken, held),) = await rows(session, _TAKEN, {"slot_id": slot.id})
+    if taken < slot.capacity:
+        return None
+    return "held" if held else "taken"
 
 
-_HELD: Final = (
-    core_select(literal(1))
-    .where(
-        col(ConsultationBooking.slot_id) == bindparam("slot_id", type_=Uuid()),
-        col(ConsultationBooking.state) == BookingState.HELD,
-        *taken_now(),
-    )
-    .limit(literal_column("1"))
-)
+_TAKEN: Final = core_select(
+    func.count(), func.count().filter(col(ConsultationBooking.state) == BookingState.HELD)
+).where(col(ConsultationBooking.slot_id) == bindparam("slot_id", type_=Uuid()), *taken_now())
 
 
 _HELD_BY: Final = core_select(

@@ -31,9 +31,10 @@ def locked() -> Select[*tuple[Any, ...]]:
     """The slot with the bound `id`, its row locked, and the time once it was.
 
     Whoever books the slot waits here for whoever does, and for an admin who closes or cancels it; a foreign key alone
-    does not stop the latter. The names are looked up outside of the part that locks.
+    does not stop the latter. The names are looked up outside of the part that locks; `taken` counts the seats that were
+    taken before the lock was waited for.
     """
-    slot = core_select(*columns()).where(slot_id == bindparam("id", type_=Uuid()))
+    slot = core_select(*columns(), _taken().label("taken")).where(slot_id == bindparam("id", type_=Uuid()))
     return with_names(slot.with_for_update(key_share=True)).add_columns(decisive_moment().label("now"))
 
 

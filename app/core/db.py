@@ -155,11 +155,24 @@ def _sqlite_engine(
 
 def _postgres_engine(url: str, *options: str, **settings: Any) -> AsyncEngine:
     import psycopg  # noqa: PLC0415 - SQLite's processes do without it
+    from psycopg._preparing import PrepareManager  # noqa: PLC0415
 
     address = postgres_address(url, *_POSTGRES_OPTIONS, *options)
 
+    class Prepared(PrepareManager):
+        """Keeps what it has prepared through a ROLLBACK: ours undo rows, never a table that a statement was made for.
+
+        psycopg forgets it all, so that each refusal and each read made the statements after it be planned anew:
+        measured, a refused booking cost three times as much.
+        """
+
+        def clear(self) -> bool:
+            return False
+
     async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(**address)
+        connection = await psycopg.AsyncConnection.connect(**address)
+        connection._prepared = Prepared()  # noqa: SLF001 - there is no other way to say so; a test holds it
+        return connection
 
     return create_async_engine(
         "postgresql+psycopg://",

@@ -61,6 +61,10 @@ class Reader(aiosqlite.Connection):
         """Make a cursor, without a trip to the thread."""
         return Cursor(self)
 
+    def stop(self) -> "asyncio.Future[Any] | None":
+        """End the thread, once: it would not answer whoever asks it again."""
+        return super().stop() if self._running else None
+
     async def rollback(self) -> None:
         """Roll back; where nothing was begun, without a trip to the thread."""
         if self._conn.in_transaction:
