@@ -9,7 +9,7 @@ from tests.wishes import booking_wish, new_key, post_slot
 
 
 async def test_a_refusal_does_not_make_the_server_plan_everything_anew(
-    client: httpx.AsyncClient, admin: dict[str, str], database: Database, settings: Settings
+    client: httpx.AsyncClient, admin: dict[str, str], settings: Settings
 ) -> None:
     slot = await post_slot(client, admin)
     query = text("SELECT name FROM pg_prepared_statements")
