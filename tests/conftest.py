@@ -56,9 +56,12 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, template: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a database that is this test's own."""
-    # The key ring is everyone's; the head of the trail is one database's.
-    own = {"audit_head_file": tmp_path / "audit-head"}
+    """Settings of a database and a key ring that are this test's own."""
+    # A test may turn the keys: they are its own too.
+    own = {
+        "keyring_file": Path(shutil.copy(template.keyring_path, tmp_path / "test.keyring")),
+        "audit_head_file": tmp_path / "audit-head",
+    }
     if template.sqlite_path is not None:
         shutil.copy(template.sqlite_path, tmp_path / "test.db")
         yield template.model_copy(update={"database_url": f"sqlite:///{tmp_path}/test.db"} | own)

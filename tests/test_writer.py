@@ -216,6 +216,16 @@ async def test_wherever_a_write_is_cancelled_the_next_one_finds_all_in_order(dat
         assert len(noted(path)) == len(before) + 1
 
 
+async def test_a_connection_that_was_stopped_can_be_closed(path: Path) -> None:
+    # SQLAlchemy does both to a connection whose closing was cancelled.
+    connection = await Reader(path).open()
+    stopped = connection.stop()
+    with suppress(ValueError):
+        await asyncio.wait_for(connection.close(), SOON)
+    assert stopped is not None
+    await stopped
+
+
 async def test_what_is_deleted_is_gone_from_the_file(database: Database, path: Path) -> None:
     secret = secrets.token_hex(32)
     await write(database, {"words": secret})
