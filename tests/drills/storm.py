@@ -24,7 +24,7 @@ from app.core.settings import Settings
 from tests.drills import databases, ledger
 from tests.drills.storm_check import Figures, broken_invariants, examine
 from tests.drills.storm_crew import Options, crew_of
-from tests.drills.storm_wishes import CLINICIANS
+from tests.drills.storm_wishes import BUSY, CLINICIANS
 from tests.rows import run
 
 LOOKS = 4
@@ -74,8 +74,8 @@ def report(title: str, options: Options, figures: Figures) -> str:
     """The figures as Markdown."""
     told, seconds = figures.ledger, figures.seconds
     ends: Counter[str] = Counter()
-    for (_, code), number in told.told.items():
-        ends[code] += number
+    for (kind, code), number in told.told.items():
+        ends[f"{code} ({kind})" if code.startswith(BUSY) else code] += number
     kinds: Counter[str] = Counter()
     for (kind, _), number in told.told.items():
         kinds[kind] += number
