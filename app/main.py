@@ -17,6 +17,7 @@ from app.consultations import guards
 from app.consultations.policies import Policy
 from app.content.published import PublishedPages
 from app.core import crypto, openapi
+from app.core.brief import BriefMemory
 from app.core.db import Database
 from app.core.edge import Edge, Finish, LastResort
 from app.core.limits import Limiter
@@ -130,6 +131,7 @@ def _lifespan(
             app.state.database = database
             app.state.keyring = crypto.load_keyring(settings.keyring_path)
             app.state.published = PublishedPages(database)
+            app.state.brief = BriefMemory(database)
             # SQLite has no other process to do it.
             jobs = worker.alongside(database, app.state.keyring, settings) if settings.sqlite_path else nullcontext()
             async with app.state.published.kept_fresh(), jobs:

@@ -10,6 +10,7 @@ from app.consultations import slots
 from app.consultations.errors import SlotTaken
 from app.consultations.policies import Policy
 from app.consultations.tables import SlotStatus
+from app.core.brief import BriefMemory
 from app.core.db import Database
 from app.core.settings import Settings
 from tests.lives import run_out
@@ -106,7 +107,7 @@ async def test_the_refused_slot_is_not_offered_itself_though_a_seat_was_let_go_o
     wanted = {"refused_ids": [refused_slot], "condition_id": None, "category_id": None}
 
     async def refuse() -> None:
-        async with slots.alternatives_offered(database, policy=Policy.of_hospital(settings)):
+        async with slots.alternatives_offered(database, BriefMemory(database), policy=Policy.of_hospital(settings)):
             raise SlotTaken(wanted=wanted)
 
     with pytest.raises(SlotTaken) as told:

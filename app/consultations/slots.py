@@ -22,6 +22,7 @@ from app.consultations.policies import Policy
 from app.consultations.shapes import BookedSlot, ConsultationSlotCreate, ConsultationSlotPublic
 from app.consultations.tables import Clinician, ConsultationSlot, Location, SlotMode, SlotStatus
 from app.core import clock
+from app.core.brief import BriefMemory
 from app.core.db import Database, rows
 from app.core.errors import FieldFault, InvalidInput
 
@@ -106,19 +107,25 @@ async def lock(session: AsyncSession, slot_id: UUID) -> Row[Any]:
 
 
 @asynccontextmanager
-async def alternatives_offered(database: Database, *, policy: Policy) -> AsyncIterator[None]:
+async def alternatives_offered(database: Database, brief: BriefMemory, *, policy: Policy) -> AsyncIterator[None]:
     """Let a SlotTaken of this block say what else is free: asked when the block's transaction is over.
 
-    So that nobody waits for a seat while somebody is told that there is none.
+    So that nobody waits for a seat while somebody is told that there is none. Asked once for all who come too late at
+    the same moment: when a popular day opens, they are thousands.
     """
     try:
         yield
     except SlotTaken as refused:
         if refused.wanted is not None:
-            values = {**refused.wanted, "min_notice": _seconds(policy), "limit": MOST_ALTERNATIVES}
-            async with database.look() as look:
-                free = _public(await rows(look, slot_queries.alternatives(), values), policy)
-            refused.extra["alternatives"] = [slot.model_dump(mode="json") for slot in free]
+            wanted = refused.wanted
+
+            async def ask() -> list[dict[str, Any]]:
+                values = {**wanted, "min_notice": _seconds(policy), "limit": MOST_ALTERNATIVES}
+                async with database.look() as look:
+                    free = _public(await rows(look, slot_queries.alternatives(), values), policy)
+                return [slot.model_dump(mode="json") for slot in free]
+
+            refused.extra["alternatives"] = await brief.get(("alternatives", *map(str, wanted.values())), ask)
         raise
 
 

@@ -72,6 +72,8 @@ class Database:
     """The engines of one process. Make it in the event loop that uses it, and `close` it there."""
 
     def __init__(self, settings: Settings) -> None:
+        # How many transactions of this process were committed, or may have been.
+        self.writes = 0
         path = settings.sqlite_path
         if path is not None:
             lock = FileLock(path.with_name(path.name + ".lock"), patience=PATIENCE)
@@ -117,6 +119,7 @@ class Database:
 
         The commit lies inside `begin()`: what fails at COMMIT reaches whoever asked for the session, before an answer.
         """
+        is_done = False
         try:
             async with (
                 AsyncSession(self.writing, expire_on_commit=False) as session,
@@ -125,9 +128,13 @@ class Database:
                 session.begin(),
             ):
                 yield session
+                is_done = True
                 await write_deferred(session)
         except (PoolTimeout, LockTimeout):
             raise DatabaseBusy from None
+        finally:
+            # Also when COMMIT failed: the database may have done it.
+            self.writes += is_done
 
     async def close(self) -> None:
         """Give every connection back."""

@@ -121,7 +121,8 @@ async def reschedule_consultation_booking(
     visitor = await let_in(house.database, reference, token, Scope.BOOKINGS_WRITE)
     if wish.override_reason is not None:
         visitor.must(Scope.BOOKINGS_OVERRIDE)
-    async with slots.alternatives_offered(house.database, policy=house.policy), house.database.write() as session:
+    offered = slots.alternatives_offered(house.database, house.brief, policy=house.policy)
+    async with offered, house.database.write() as session:
         # Locks are taken in one order everywhere: slot, then booking.
         slot = await slots.lock(session, wish.slot_id)
         of_slot = None if visitor.seen.topic else await topic_of_slot(house.published, slot)

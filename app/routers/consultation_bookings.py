@@ -133,7 +133,8 @@ async def book_consultation(
     attempt = idempotency.Attempt(
         caller.actor, "book_consultation", key, wish.model_dump_json(exclude_none=True).encode(), makes="booking_id"
     )
-    async with slots.alternatives_offered(house.database, policy=house.policy), house.database.write() as session:
+    offered = slots.alternatives_offered(house.database, house.brief, policy=house.policy)
+    async with offered, house.database.write() as session:
         answer = await idempotency.once(session, attempt, keyring=house.keyring, make=make)
     return created(request, answer, name="reference")
 

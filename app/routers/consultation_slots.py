@@ -34,7 +34,6 @@ from app.routers.deps import (
     AnyCaller,
     HouseInUse,
     IfMatch,
-    Look,
     OptionalIdempotencyKey,
     OptionalIfMatch,
     ReadSession,
@@ -126,17 +125,23 @@ async def list_consultation_slots(
     response: Response,
     caller: AnyCaller,
     house: HouseInUse,
-    look: Look,
 ) -> ConsultationSlotList:
     """List consultation slots.
 
-    Those that can be booked now, soonest first. What is listed is bookable, until somebody books it.
+    Those that can be booked now, soonest first. What is listed is bookable, until somebody books it; it may be a second
+    old.
     """
-    if query.status is not None:
+    after = query.position(instant, UUID)
+
+    async def ask() -> list[ConsultationSlotPublic]:
+        async with house.database.look() as look:
+            return await slots.find(look, query.filter(), policy=house.policy, limit=query.limit + 1, after=after)
+
+    if query.status is None:
+        found = await house.brief.get(("slots", query.model_dump_json()), ask)
+    else:
         caller.must(Scope.SLOTS_WRITE)
-    found = await slots.find(
-        look, query.filter(), policy=house.policy, limit=query.limit + 1, after=query.position(instant, UUID)
-    )
+        found = await ask()
     page, last = page_of(found, query.limit)
     return ConsultationSlotList(
         items=page, next=next_link(request, response, query, last, lambda slot: (slot.starts_at, slot.id))

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Path, Request
 from fastapi.security import HTTPBearer
 from pydantic import AfterValidator, WithJsonSchema
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import callers, idempotency
@@ -16,6 +15,7 @@ from app.access.callers import ANONYMOUS, KEY_PREFIXES, Caller, Scope
 from app.access.errors import CredentialInvalid
 from app.consultations.policies import Policy
 from app.content.published import PublishedPages
+from app.core.brief import BriefMemory
 from app.core.crypto import Keyring
 from app.core.db import Database
 from app.core.errors import (
@@ -44,11 +44,6 @@ async def _read_session(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-async def _look(request: Request) -> AsyncIterator[AsyncConnection]:
-    async with _database(request).look() as connection:
-        yield connection
-
-
 async def _write_session(request: Request) -> AsyncIterator[AsyncSession]:
     async with _database(request).write() as session:
         yield session
@@ -67,6 +62,7 @@ class House:
     database: Database
     keyring: Keyring
     published: PublishedPages
+    brief: BriefMemory
     policy: Policy
     settings: Settings
 
@@ -74,7 +70,8 @@ class House:
 async def _house(request: Request) -> House:
     state = request.app.state
     # The ring as it is now, for all of this request: whatever is sealed and looked up goes by one key.
-    return House(state.database, state.keyring.steady(), state.published, state.policy, state.settings)
+    keyring = state.keyring.steady()
+    return House(state.database, keyring, state.published, state.brief, state.policy, state.settings)
 
 
 def token_of(request: Request) -> str | None:
@@ -194,7 +191,6 @@ def _slug(value: str) -> str:
 
 # The scope "function" ends a session before the answer is sent: a COMMIT that fails must not follow a 201.
 ReadSession = Annotated[AsyncSession, Depends(_read_session, scope="function")]
-Look = Annotated[AsyncConnection, Depends(_look, scope="function")]
 WriteSession = Annotated[AsyncSession, Depends(_write_session, scope="function")]
 # One dependency for all of it: each costs every request 40 us.
 HouseInUse = Annotated[House, Depends(_house)]

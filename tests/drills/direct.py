@@ -26,6 +26,7 @@ from app.consultations.shapes import (
 )
 from app.content.published import PublishedPages
 from app.core import crypto, problems
+from app.core.brief import BriefMemory
 from app.core.db import Database, DatabaseBusy
 from app.core.errors import Refusal
 from app.core.settings import Settings
@@ -45,7 +46,7 @@ class Doors:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.database = database
         keyring, policy = crypto.load_keyring(settings.keyring_path), Policy.of_hospital(settings)
-        self.house = House(database, keyring, PublishedPages(database), policy, settings)
+        self.house = House(database, keyring, PublishedPages(database), BriefMemory(database), policy, settings)
         self.own = {"house": self.house, "request": _request(consultation_bookings.router.prefix), "caller": ANONYMOUS}
 
     async def book(self, wish: ConsultationBookingCreate, key: str, *, hold_seconds: float = 300) -> Response:

@@ -19,6 +19,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from app.access import callers
 from app.access.callers import Scope
+from app.core.brief import BriefMemory
 from app.core.db import Database
 from app.core.settings import Settings
 from app.main import create_app
@@ -75,6 +76,8 @@ async def _opened(settings: Settings, runner: asyncio.Runner) -> AsyncIterator[S
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://carepath.test") as client,
     ):
+        # Its seconds are not the model's: nothing may be remembered while the model's clock moves.
+        app.state.brief = BriefMemory(app.state.database, seconds=0)
         yield Stage(runner, client, database, settings, {"Authorization": f"Bearer {key}"})
     await database.close()
 
