@@ -2,5 +2,6 @@
 
 import app.access.tables
 import app.consultations.tables
+import app.content.editorial_tables
 import app.content.tables
 import app.delivery.tables  # noqa: F401

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from app.content import conditions
+from app.content import pages
 from app.core.db import Database
 from tests.pages import publish, treatment
 
@@ -95,7 +95,7 @@ async def test_a_reader_never_meets_two_revisions_in_one_page(client: httpx.Asyn
         seen = []
         while not is_done.is_set():
             async with database.read() as session:
-                page = (await conditions.get_published(session, SLUG)).model_dump()
+                page = (await pages.get_published(session, SLUG)).model_dump()
             assert words_of(page) == {f"word {page['revision']}"}
             seen.append(page["revision"])
         return seen

@@ -25,6 +25,9 @@ class Scope(StrEnum):
     BOOKINGS_READ = "bookings:read"
     BOOKINGS_WRITE = "bookings:write"
     BOOKINGS_OVERRIDE = "bookings:override"
+    CONTENT_READ = "content:read"
+    CONTENT_WRITE = "content:write"
+    CONTENT_PUBLISH = "content:publish"
     PRIVACY = "privacy"
     AUDIT_READ = "audit:read"
 

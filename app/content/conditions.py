@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, literal, tuple_, union_all
+from sqlalchemy import Row, Select, tuple_
 from sqlalchemy import select as core_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,23 +13,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.content.errors import ConditionNotFound
 from app.content.publishing import sort_key
 from app.content.shapes import (
-    ConditionCodePublic,
-    ConditionPublic,
     ConditionSummary,
-    ConsultationCallToAction,
-    TreatmentOptionPublic,
     WhatToBringPublic,
 )
 from app.content.tables import (
-    AlternateName,
     Category,
     CategoryName,
-    Cause,
     ChecklistItem,
     Condition,
     ConditionCode,
     ConditionPage,
-    RiskFactor,
     Treatment,
     TreatmentOption,
 )
@@ -59,50 +52,6 @@ class ConditionReference:
     revision: int
 
 
-async def get_published(session: AsyncSession, slug: str) -> ConditionPublic:
-    """The whole page; raises ConditionNotFound."""
-    query = (
-        select(ConditionPage, Condition.slug, Category.slug, CategoryName.name)
-        .join(Condition, col(Condition.id) == ConditionPage.condition_id)
-        .join(Category, col(Category.id) == Condition.category_id)
-        .join(CategoryName, _name_of_category())
-        .where(Condition.slug == slug, ConditionPage.locale == DEFAULT_LOCALE)
-    )
-    found = (await session.exec(query)).first()
-    if found is None:
-        raise ConditionNotFound
-    page, slug, category_slug, category_name = found
-    lines = await _lines(session, page.id)
-    codes = await session.exec(
-        select(ConditionCode.system, ConditionCode.code)
-        .where(ConditionCode.condition_id == page.condition_id)
-        .order_by(col(ConditionCode.position))
-    )
-    return ConditionPublic(
-        slug=slug,
-        name=page.name,
-        alternate_names=lines["alternate_name"],
-        summary=page.summary,
-        category=Named(slug=category_slug, name=category_name),
-        overview=page.overview,
-        when_to_consult=page.when_to_consult,
-        what_to_bring=WhatToBringPublic(text=page.what_to_bring, items=lines["checklist_item"]),
-        risk_factors=lines["risk_factor"],
-        causes=lines["cause"],
-        treatment_options=await _options(session, page.id),
-        consultation=ConsultationCallToAction(
-            heading=page.consultation_heading,
-            text=page.consultation_text,
-            slots_url=f"/consultation-slots?condition={slug}",
-        ),
-        codes=[ConditionCodePublic(system=system, code=code) for system, code in codes],
-        locale=page.locale,
-        revision=page.revision,
-        published_at=page.published_at,
-        updated_at=page.updated_at,
-    )
-
-
 async def list_published(
     session: AsyncSession, wanted: ConditionFilter, *, limit: int | None = None, after: tuple[str, UUID] | None = None
 ) -> list[tuple[ConditionSummary, tuple[str, UUID]]]:
@@ -112,19 +61,6 @@ async def list_published(
         query = query.where(tuple_(col(ConditionPage.sort_key), col(ConditionPage.condition_id)) > tuple_(*after))
     found = await rows(session, query.limit(limit))
     return [(_card(row), (row.sort_key, row.condition_id)) for row in found]
-
-
-async def list_treatment_options(session: AsyncSession, slug: str) -> list[TreatmentOptionPublic]:
-    """One page's treatment options in order; raises ConditionNotFound."""
-    query = (
-        select(ConditionPage.id)
-        .join(Condition, col(Condition.id) == ConditionPage.condition_id)
-        .where(Condition.slug == slug, ConditionPage.locale == DEFAULT_LOCALE)
-    )
-    page_id = (await session.exec(query)).first()
-    if page_id is None:
-        raise ConditionNotFound
-    return await _options(session, page_id)
 
 
 async def refer(session: AsyncSession, slug: str) -> ConditionReference:
@@ -151,8 +87,8 @@ async def refer(session: AsyncSession, slug: str) -> ConditionReference:
     )
 
 
-def _name_of_category() -> Any:
-    return (col(CategoryName.category_id) == Category.id) & (col(CategoryName.locale) == DEFAULT_LOCALE)
+def _name_of_category(locale: str = DEFAULT_LOCALE) -> Any:
+    return (col(CategoryName.category_id) == Category.id) & (col(CategoryName.locale) == locale)
 
 
 @cache
@@ -200,32 +136,3 @@ def _card(row: Row[Any]) -> ConditionSummary:
         category=Named(slug=row.category_slug, name=row.category_name),
         updated_at=row.updated_at,
     )
-
-
-async def _lines(session: AsyncSession, page_id: UUID) -> dict[str, list[str]]:
-    tables = {
-        "alternate_name": AlternateName,
-        "checklist_item": ChecklistItem,
-        "risk_factor": RiskFactor,
-        "cause": Cause,
-    }
-    parts: list[Any] = [
-        select(literal(kind).label("kind"), col(table.position).label("position"), col(table.text).label("text")).where(
-            table.page_id == page_id
-        )
-        for kind, table in tables.items()
-    ]
-    lines: dict[str, list[str]] = {kind: [] for kind in tables}
-    for kind, _, text in await rows(session, union_all(*parts).order_by("kind", "position")):
-        lines[kind].append(text)
-    return lines
-
-
-async def _options(session: AsyncSession, page_id: UUID) -> list[TreatmentOptionPublic]:
-    options = await session.exec(
-        select(Treatment.slug, TreatmentOption.name, TreatmentOption.description)
-        .join(Treatment, col(Treatment.id) == TreatmentOption.treatment_id)
-        .where(TreatmentOption.page_id == page_id)
-        .order_by(col(TreatmentOption.position))
-    )
-    return [TreatmentOptionPublic(slug=slug, name=name, description=text) for slug, name, text in options]

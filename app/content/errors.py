@@ -25,3 +25,12 @@ class CategoryNamedDifferently(Refusal):
     """The document calls its category by another name than the one that is published."""
 
     status = 409
+
+
+class SlugRetired(Refusal):
+    """This slug was another thing's name once and leads there for ever.
+
+    Choose another one. Links and bookmarks of years ago must not change their meaning.
+    """
+
+    status = 409

@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlmodel import select
 
-from app.content import conditions
+from app.content import conditions, pages
 from app.content.conditions import ConditionReference
 from app.content.tables import ContentVersion
 from app.core import logs
@@ -68,7 +68,7 @@ class PublishedPages:
         async with self._database.read() as session:
             # Version and page come from one snapshot: a publish meanwhile makes the version newer, not the page.
             version = (await session.exec(select(ContentVersion.number))).one()
-            shown = await conditions.get_published(session, slug)
+            shown = await pages.get_published(session, slug)
             reference = await conditions.refer(session, slug)
         body = shown.model_dump_json().encode()
         page = FinishedPage(body, etag(shown.revision, body), shown.locale, reference)

@@ -1,11 +1,13 @@
 """What a reader gets to see of the content."""
 
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 
 from pydantic import MISSING, Field
 
-from app.content.tables import CodeSystem
-from app.core.shapes import Named, ResponseShape, Slug
+from app.content.document import Section
+from app.content.tables import CodeSystem, Urgency
+from app.core.shapes import NOT_IN_EXAMPLE, Named, ResponseShape, Slug
 
 _CONDITION_SLUG = "acute-lymphoblastic-leukemia"
 _CONDITION_NAME = "Acute Lymphoblastic Leukemia"
@@ -65,6 +67,50 @@ class ConditionCodePublic(ResponseShape):
     code: str = Field(description="The code.", examples=["C91.0"])
 
 
+class UrgencySignPublic(ResponseShape):
+    """A sign that asks for action, and which."""
+
+    sign: str = Field(description="What one notices.", examples=["Synthetic sign."])
+    urgency: Urgency = Field(description="How soon to act.", examples=["urgent"])
+    action: str = Field(description="What to do.", examples=["Synthetic action."])
+
+
+class ReviewStatus(StrEnum):
+    """Whether the words are still vouched for: the next review is far, within 30 days, or late."""
+
+    CURRENT = "current"
+    DUE = "due"
+    OVERDUE = "overdue"
+
+
+class ReviewPublic(ResponseShape):
+    """Who vouches for the page's words, since when and until when."""
+
+    last_reviewed_on: date = Field(description="Day of the last review.", examples=["2026-11-01"])
+    next_review_on: date = Field(description="Day by which it is to be reviewed again.", examples=["2028-11-01"])
+    reviewed_by: str = Field(description="Who reviewed it.", examples=["Synthetic board"])
+    status: ReviewStatus = Field(description="As of today, UTC.", examples=["current"])
+
+
+class ReferencePublic(ResponseShape):
+    """A source that a section rests on."""
+
+    section: Section = Field(description="The field of the page.", examples=["overview"])
+    title: str = Field(description="Title of the source.", examples=["Synthetic guideline"])
+    url: str = Field(description="Its address.", examples=["https://example.org/guideline"])
+    publisher: str | MISSING = Field(default=MISSING, description="Its publisher.", examples=["Synthetic society"])
+
+
+class TranslationPublic(ResponseShape):
+    """The same page in another language."""
+
+    locale: str = Field(description="Language (BCP 47).", examples=["es"])
+    name: str = Field(description="The condition's name in it.", examples=["Leucemia linfoblástica aguda"])
+    revisions_behind: int = Field(
+        description="How many revisions of the page in the default language it does not know yet.", examples=[0]
+    )
+
+
 class ConditionSummary(ResponseShape):
     """A condition as a card in a list."""
 
@@ -93,6 +139,12 @@ class ConditionPublic(ResponseShape):
     treatment_options: list[TreatmentOptionPublic] = Field(description="Treatment options, in order.")
     consultation: ConsultationCallToAction = Field(description="The invitation to a consultation.")
     codes: list[ConditionCodePublic] = Field(description="Codes in outside systems.")
+    urgency_signs: list[UrgencySignPublic] = Field(description="Signs that ask for action, in order.")
+    references: list[ReferencePublic] = Field(description="Sources, in order.")
+    review: ReviewPublic | MISSING = Field(
+        default=MISSING, description="Absent while nobody has reviewed the page.", json_schema_extra=NOT_IN_EXAMPLE
+    )
+    translations: list[TranslationPublic] = Field(description="The page in other languages, by locale.")
     locale: str = Field(description="Language of the texts (BCP 47).", examples=["en"])
     revision: int = Field(description="Number of this version of the page, from 1.", examples=[1])
     published_at: datetime = Field(

@@ -1,15 +1,18 @@
-"""Tables of what is published. None of them but `condition_revisions` ever holds an unpublished word."""
+"""Tables of what is published. None of them ever holds an unpublished word."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.db import BYTEWISE
 from app.core.ids import new_id
+
+_ENDS = text("unpublish_at IS NOT NULL")
+_REVIEWED = text("next_review_on IS NOT NULL")
 
 
 class CodeSystem(StrEnum):
@@ -26,6 +29,15 @@ class RevisionSource(StrEnum):
     EDITOR = "editor"
 
 
+class Urgency(StrEnum):
+    """How soon to act on a sign, from at once to at the next visit."""
+
+    EMERGENCY = "emergency"
+    URGENT = "urgent"
+    SOON = "soon"
+    ROUTINE = "routine"
+
+
 class Category(SQLModel, table=True):
     """One row is a group of conditions."""
 
@@ -34,6 +46,7 @@ class Category(SQLModel, table=True):
     id: UUID = Field(default_factory=new_id, primary_key=True)
     slug: str = Field(sa_type=BYTEWISE)
     position: int
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class CategoryName(SQLModel, table=True):
@@ -77,6 +90,10 @@ class ConditionPage(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("condition_id", "locale"),
         Index("ix_condition_pages_locale_sort_key", "locale", "sort_key", "condition_id"),
+        Index("ix_condition_pages_unpublish_at", "unpublish_at", postgresql_where=_ENDS, sqlite_where=_ENDS),
+        Index(
+            "ix_condition_pages_next_review_on", "next_review_on", postgresql_where=_REVIEWED, sqlite_where=_REVIEWED
+        ),
         CheckConstraint("revision >= 1", name="revision"),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -94,6 +111,14 @@ class ConditionPage(SQLModel, table=True):
     consultation_text: str = Field(sa_type=Text)
     published_at: datetime
     updated_at: datetime
+    last_reviewed_on: date | None = None
+    next_review_on: date | None = None
+    reviewed_by: str | None = Field(default=None, sa_type=Text)
+    # The day for which it was told that a review is due.
+    review_told_on: date | None = None
+    # Of a translation: the revision of the default language's page that it says in another language.
+    source_revision: int | None = None
+    unpublish_at: datetime | None = None
 
 
 class _PageLine(SQLModel):
@@ -128,6 +153,30 @@ class ChecklistItem(_PageLine, table=True):
     __tablename__ = "checklist_items"
 
 
+class UrgencySign(SQLModel, table=True):
+    """One row is a sign that asks for action, as the page words it."""
+
+    __tablename__ = "urgency_signs"
+    __table_args__ = (CheckConstraint("urgency IN ('emergency', 'urgent', 'soon', 'routine')", name="urgency"),)
+    page_id: UUID = Field(primary_key=True, foreign_key="condition_pages.id", ondelete="CASCADE")
+    position: int = Field(primary_key=True)
+    sign: str = Field(sa_type=Text)
+    urgency: Urgency = Field(sa_type=Text)
+    action: str = Field(sa_type=Text)
+
+
+class PageReference(SQLModel, table=True):
+    """One row is a source that a section of a page rests on."""
+
+    __tablename__ = "page_references"
+    page_id: UUID = Field(primary_key=True, foreign_key="condition_pages.id", ondelete="CASCADE")
+    position: int = Field(primary_key=True)
+    section: str = Field(sa_type=Text)
+    title: str = Field(sa_type=Text)
+    url: str = Field(sa_type=Text)
+    publisher: str | None = Field(default=None, sa_type=Text)
+
+
 class Treatment(SQLModel, table=True):
     """One row is a therapy that the hospital offers: it ties together what several pages say of it."""
 
@@ -135,6 +184,8 @@ class Treatment(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("slug"),)
     id: UUID = Field(default_factory=new_id, primary_key=True)
     slug: str = Field(sa_type=BYTEWISE)
+    position: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class TreatmentName(SQLModel, table=True):
@@ -175,6 +226,9 @@ class ConditionRevision(SQLModel, table=True):
     document: dict[str, Any] = Field(sa_type=JSON)
     published_by: str = Field(sa_type=Text)
     published_at: datetime
+    # Absent for what no editor wrote.
+    author: str | None = Field(default=None, sa_type=Text)
+    approved_by: str | None = Field(default=None, sa_type=Text)
 
 
 class ContentVersion(SQLModel, table=True):

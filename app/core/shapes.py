@@ -23,7 +23,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_SLUG = 100
-# The language of texts where nobody asks for another (BCP 47).
+# Language, script and region of BCP 47, written as it recommends: es, pt-BR, zh-Hans-CN.
+LOCALE_PATTERN = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
+# The language of texts where nobody asks for another.
 DEFAULT_LOCALE: Final = "en"
 # Everything of Unicode's category Cc but tab, line feed and carriage return, as JSON Schema can say it.
 _LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
@@ -91,6 +93,7 @@ def _known_zone(value: str) -> str:
 # A moment, as RFC 3339 writes it; kept in UTC.
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_to_utc)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
+Locale = Annotated[str, StringConstraints(pattern=LOCALE_PATTERN)]
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, min_length=1, max_length=MAX_SLUG)]
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.content import conditions
+from app.content import conditions, pages
 from app.content.errors import ConditionNotFound
 from app.content.shapes import ConditionPublic, ConditionSummary, TreatmentOptionPublic
 from app.content.tables import CodeSystem
@@ -94,4 +94,4 @@ async def list_condition_treatment_options(slug: PathSlug, session: ReadSession)
 
     All of them, in the order of the page.
     """
-    return ConditionTreatmentOptionList(items=await conditions.list_treatment_options(session, slug))
+    return ConditionTreatmentOptionList(items=await pages.list_treatment_options(session, slug))
