@@ -13,7 +13,7 @@ from typing import Final
 
 from app.access import seals
 from app.access.seal_head import keep_head
-from app.consultations import bookings, retention
+from app.consultations import retention, seats
 from app.core import logs
 from app.core.crypto import Keyring
 from app.core.db import Database
@@ -66,7 +66,7 @@ async def _expire_holds(tools: Tools) -> str:
     total, ended = 0, _HOLDS_AT_ONCE
     while ended == _HOLDS_AT_ONCE:
         async with tools.database.write() as session:
-            ended = await bookings.expire_stale(session, limit=_HOLDS_AT_ONCE)
+            ended = await seats.expire_stale(session, limit=_HOLDS_AT_ONCE)
         total += ended
     return f"Holds that had expired and were ended: {total}."
 
@@ -148,5 +148,9 @@ async def _attempt(job: Job, tools: Tools) -> str | None:
     try:
         return await job.do(tools)
     except Exception as error:  # noqa: BLE001 - whatever it was, the next time may go well
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A driver may turn the cancellation into an error of its own; the worker is to stop all the same.
+            raise asyncio.CancelledError from None
         logs.failure("worker_failed", error, job=job.name)
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.consultations import bookings
+from app.consultations import bookings, seats
 from app.consultations.tables import BookingEvent, BookingState, ConsultationBooking, PatientDetail
 from app.core import clock
 from app.core.db import Database
@@ -90,7 +90,7 @@ async def test_a_hold_that_somebody_is_tidying_up_blocks_nobody(
     slot = await post_slot(client, admin)
     await run_out(database, await hold(client, slot["id"]))
     async with database.write() as session:
-        assert await bookings.expire_stale(session, limit=10) == 1
+        assert await seats.expire_stale(session, limit=10) == 1
         booking = asyncio.create_task(client.post(ADDRESS, json=booking_wish(slot["id"]), headers=new_key()))
         await asyncio.wait({booking}, timeout=0.3)
     assert (await booking).status_code == 201
@@ -107,7 +107,7 @@ async def test_only_as_many_holds_end_as_are_over(
     told = []
     for limit in (2, 2, 2):
         async with database.write() as session:
-            told.append(await bookings.expire_stale(session, limit=limit))
+            told.append(await seats.expire_stale(session, limit=limit))
     assert told == [2, 1, 0]
     assert {(await row_of(database, held))["state"] for held in over} == {"expired"}
     assert (await read(client, lives))["state"] == "held"
@@ -156,7 +156,7 @@ async def test_the_list_of_bookings_knows_the_time(
     lives, over, swept = [await hold(client, slot["id"]) for _ in range(3)]
     await run_out(database, swept)
     async with database.write() as session:
-        assert await bookings.expire_stale(session, limit=10) == 1
+        assert await seats.expire_stale(session, limit=10) == 1
     await run_out(database, over)
     booked = await book(client, slot["id"])
     assert (await row_of(database, over))["state"] == "held"

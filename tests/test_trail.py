@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 from app.access import callers
 from app.access.callers import Scope
 from app.access.tables import AuditEntry
-from app.consultations import bookings
+from app.consultations import seats
 from app.consultations.tables import BookingState
 from app.core import clock
 from app.core.db import Database
@@ -93,7 +93,7 @@ async def create_key(database: Database) -> None:
 async def expire_hold(database: Database) -> None:
     """As the worker does."""
     async with database.write() as session:
-        assert await bookings.expire_stale(session, limit=10) == 1
+        assert await seats.expire_stale(session, limit=10) == 1
 
 
 @pytest.mark.parametrize(

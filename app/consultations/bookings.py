@@ -201,8 +201,9 @@ async def reschedule(
     _refuse_unless_bookable(slot, topic, timedelta(0) if past_policy else notice, now=booking.now, own=booking.slot.id)
     _refuse_other_topic(slot, topic)
     moved = {f"new_{name}": value for name, value in _about(topic).items()}
-    if not await seats.move(session, booking.before, slot.id, capacity=slot.capacity, topic=moved):
-        raise _taken(await seats.why_full(session, slot) or "taken", slot, topic, own=booking.slot.id)
+    refused = await seats.move(session, booking.before, slot, topic=moved)
+    if refused is not None:
+        raise _taken(refused, slot, topic, own=booking.slot.id)
     is_override = past_policy and (late or used_up or slot.starts_at <= booking.now + notice)
     await steps.leave_traces(
         session,
@@ -257,13 +258,8 @@ async def find(
     return [_booking(row) for row in await rows(session, booking_queries.listing(asked), values | {"limit": limit})]
 
 
-async def expire_stale(session: AsyncSession, *, limit: int) -> int:
-    """End holds whose time is over; says how many. Nobody has to: every rule knows the time."""
-    return await seats.expire_stale(session, limit=limit)
-
-
-async def cancel_all_of(session: AsyncSession, slot_id: UUID, *, reason: CancellationReason, by: str) -> int:
-    """Cancel every live booking of a slot whose row is locked; says how many. Holds that are over expire instead."""
+async def cancel_all_of(session: AsyncSession, slot_id: UUID, *, reason: CancellationReason, by: str) -> None:
+    """Cancel every live booking of a slot whose row is locked. Holds that are over expire instead."""
     found = await rows(session, booking_queries.live_of_slot(), {"slot_id": slot_id})
     # After their locks were waited for: an event is never older than the one before it.
     at = await clock.now_in(session)
@@ -272,7 +268,6 @@ async def cancel_all_of(session: AsyncSession, slot_id: UUID, *, reason: Cancell
     gone, left = [b for b in live if b.id in stale], [b for b in live if b.id not in stale]
     await steps.change(session, gone, BookingState.EXPIRED, at=at, by=by)
     await steps.change(session, left, BookingState.CANCELLED, at=at, by=by, reason=reason)
-    return len(left)
 
 
 def _refuse_unless_bookable(

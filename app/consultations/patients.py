@@ -42,8 +42,11 @@ _AGREED: Final = select(_detail.c.consent_text_version).where(_detail.c.booking_
 
 
 def normalised(contact: str) -> str:
-    """An e-mail address or phone number as it is looked up: however its letters were written."""
-    return contact.casefold()
+    """An e-mail address or phone number as it is looked up: in small letters.
+
+    Not case-folded: that makes `ss` of `ß`, and straße.de and strasse.de are two hosts (IDNA 2008).
+    """
+    return contact.lower()
 
 
 def seal(

@@ -156,7 +156,7 @@ async def erase(session: AsyncSession, wish: PrivacyRequest, *, keyring: Keyring
     await connection.execute(insert(Erasure).values(id=receipt, actor=by, booking_ids=subjects, at=now))
     await audit.record(session, by=by, action="privacy.erased", subject=str(receipt), at=now)
     await audit.record_each(session, by=by, action="patient.erased", subjects=subjects, at=now, fields=patients.FIELDS)
-    return ErasureReceipt(receipt=receipt, erased_at=now, bookings=len(erased), cancelled=len(live))
+    return ErasureReceipt(receipt=receipt, erased_at=now, bookings=len(erased), cancelled=len(live), files_clean=False)
 
 
 async def _details(session: AsyncSession, wish: PrivacyRequest, keyring: Keyring) -> dict[UUID, str | None]:

@@ -150,3 +150,8 @@ class ErasureReceipt(ResponseShape):
     erased_at: datetime = Field(description="When, UTC.", examples=[_AT])
     bookings: int = Field(description="Bookings whose patient is no longer known.", examples=[2])
     cancelled: int = Field(description="Those of them that were still to come, and were cancelled.", examples=[1])
+    files_clean: bool = Field(
+        description="Whether its sealed bytes are gone from the database's files, too. Where somebody was reading for "
+        "long, they go with the next purge, within the hour.",
+        examples=[True],
+    )

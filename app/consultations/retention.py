@@ -19,6 +19,7 @@ from app.consultations.tables import (
     BookingState,
     ConsultationBooking,
     ConsultationSlot,
+    Erasure,
     PatientDetail,
 )
 from app.core import clock, wiping
@@ -28,6 +29,8 @@ from app.delivery.tables import OutboxMessage
 
 # Rows that one transaction looks at, so that nobody waits long for it.
 AT_ONCE: Final = 200
+# What a purge makes sure of: that files hold nothing more of who was erased since the purge before it, and then some.
+_ERASED_LATELY: Final = timedelta(hours=3)
 MESSAGES_KEPT_FOR: Final = timedelta(days=30)
 # Tables whose rows hold what is sealed.
 SEALED: Final = ("patient_details", "idempotency_keys")
@@ -92,6 +95,11 @@ OLD_MESSAGES: Final = delete(OutboxMessage).where(
 )
 
 
+_ANY_ERASURE: Final = core_select(
+    core_select(col(Erasure.id)).where(col(Erasure.at) > bindparam("since", type_=UTCDateTime())).exists()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Purged:
     """How much was deleted."""
@@ -121,7 +129,10 @@ async def purge_all(database: Database, settings: Settings, *, by: str, at_once:
         last = seen[-1] if seen else last
         is_more = at_once in (len(seen), answers, messages)
     # Also where nothing was purged: an earlier erasure may have met a reader who was in the way.
-    await wiping.wipe(database, *SEALED, rewrite=False)
+    async with database.read() as session:
+        since = await clock.now_in(session) - _ERASED_LATELY
+        ((erased_lately,),) = await rows(session, _ANY_ERASURE, {"since": since})
+    await wiping.wipe(database, *SEALED, rewrite=erased_lately)
     return total
 
 

@@ -106,6 +106,9 @@ async def rewrap(database: Database, keyring: Keyring, *, by: str) -> Written:
 
 async def index_all(database: Database, keyring: Keyring, *, by: str) -> None:
     """Give a blind index to every patient who has none: those of before there were any. Most often there is nobody."""
+    async with database.read() as session:
+        if not await rows(session, select(_detail.c.booking_id).where(_NEVER_INDEXED).limit(1)):
+            return
     await _go_through(database, keyring, _NEVER_INDEXED, by=by)
 
 

@@ -49,24 +49,26 @@ def take(session: AsyncSession, booking: dict[str, Any], slot: Any, *, refusal: 
     With all that belongs to it, or, when there is no seat, nothing of it: then `refusal` is raised, given the reason.
     """
     values = {f"new_{name}": booking.get(name) for name in COLUMNS} | {"capacity": slot.capacity}
-    attempts = _attempts(session, slot.id)
+    refused = _refusals(session, slot)
 
     async def otherwise() -> None:
-        if not await anext(attempts):
-            raise refusal(await why_full(session, slot) or "taken")
+        reason = await anext(refused)
+        if reason is not None:
+            raise refusal(reason)
 
     decide(session, Decision(_insert(_dialect(session)), values, otherwise))
 
 
-async def move(session: AsyncSession, booking: Before, slot_id: Any, *, capacity: int, topic: dict[str, Any]) -> bool:
-    """Give the booking the lowest free seat of another slot, whose row is locked; says whether there was one."""
-    values = {"new_slot_id": slot_id, "capacity": capacity, "moved_id": booking.id} | topic
+async def move(session: AsyncSession, booking: Before, slot: Any, *, topic: dict[str, Any]) -> str | None:
+    """Give the booking the lowest free seat of another slot, whose row is locked; says why there was none."""
+    values = {"new_slot_id": slot.id, "capacity": slot.capacity, "moved_id": booking.id} | topic
     connection = await connection_of(session)
-    attempts = _attempts(session, slot_id)
+    refused = _refusals(session, slot)
     while (await connection.execute(_update(), values)).first() is None:
-        if not await anext(attempts):
-            return False
-    return True
+        reason = await anext(refused)
+        if reason is not None:
+            return reason
+    return None
 
 
 async def expire_stale(session: AsyncSession, *, slot_id: Any = None, limit: int = _SWEPT_AT_ONCE) -> int:
@@ -79,15 +81,15 @@ async def expire_stale(session: AsyncSession, *, slot_id: Any = None, limit: int
     return len(stale)
 
 
-async def _attempts(session: AsyncSession, slot_id: Any) -> AsyncIterator[bool]:
-    """Whether to try again for a seat. Only who finds the slot full looks for holds that are over, and ends them."""
-    ended = await expire_stale(session, slot_id=slot_id)
+async def _refusals(session: AsyncSession, slot: Any) -> AsyncIterator[str | None]:
+    """Why there is no seat, or None to try again. Only who finds the slot full looks for holds that are over."""
+    await expire_stale(session, slot_id=slot.id)
     # Once more also when there was none to end: somebody else may have ended it while we waited for its row.
-    yield True
-    while ended:
-        ended = await expire_stale(session, slot_id=slot_id)
-        yield bool(ended)
-    yield False
+    yield None
+    while True:
+        # A hold may be over since a moment ago: then the slot is not full any more, and the hold is still to be ended.
+        is_full = not await expire_stale(session, slot_id=slot.id)
+        yield await why_full(session, slot) if is_full else None
 
 
 async def refuse_too_many(session: AsyncSession, owner: bytes, *, most: int) -> None:

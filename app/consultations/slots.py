@@ -1,7 +1,7 @@
 """Consultation slots: posted by admins, found by patients."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import MISSING, TypeAdapter
 from sqlalchemy import Row, insert
 from sqlalchemy import select as core_select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,7 +24,7 @@ from app.consultations.shapes import BookedSlot, ConsultationSlotCreate, Consult
 from app.consultations.tables import Clinician, ConsultationSlot, Location, SlotMode, SlotStatus
 from app.core import clock
 from app.core.brief import BriefMemory
-from app.core.db import Database, rows
+from app.core.db import Database, DatabaseBusy, rows
 from app.core.errors import FieldFault, InvalidInput
 
 MOST_ALTERNATIVES: Final = 5
@@ -125,12 +126,14 @@ async def alternatives_offered(database: Database, brief: BriefMemory, *, policy
                     free = _public(await rows(look, slot_queries.alternatives(), values), policy)
                 return [slot.model_dump(mode="json") for slot in free]
 
-            refused.extra["alternatives"] = await brief.get(("alternatives", *map(str, wanted.values())), ask)
+            # That the seat is gone is known; what else is free may stay untold.
+            with suppress(DBAPIError, DatabaseBusy):
+                refused.extra["alternatives"] = await brief.get(("alternatives", *map(str, wanted.values())), ask)
         raise
 
 
 async def find(
-    source: AsyncSession | AsyncConnection,
+    source: AsyncConnection,
     wanted: SlotFilter,
     *,
     policy: Policy,
@@ -183,7 +186,7 @@ async def _category_id(session: AsyncSession, slug: str) -> UUID | None:
     return found
 
 
-async def _refuse_unknown_slugs(source: AsyncSession | AsyncConnection, wanted: SlotFilter) -> None:
+async def _refuse_unknown_slugs(source: AsyncConnection, wanted: SlotFilter) -> None:
     slugs = {
         "condition": (conditions.c.slug, wanted.condition),
         "category": (categories.c.slug, wanted.category),

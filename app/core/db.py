@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Executable, MetaData, PrimaryKeyConstraint, Text, UniqueConstraint, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -64,6 +65,10 @@ _POSTGRES_OPTIONS = (
 LOCK_NOT_AVAILABLE = "55P03"
 
 
+# "Cached plan must not change result type", and a prepared statement that the server does not know.
+_STALE_PLAN = ("0A000", "26000")
+
+
 class DatabaseBusy(Exception):
     """No connection, or no turn to write, within PATIENCE."""
 
@@ -90,7 +95,9 @@ class Database:
             self.reading = _postgres_engine(url, read_only, pool_size=size, isolation_level="REPEATABLE READ")
             self.looking = _postgres_engine(url, read_only, pool_size=size, isolation_level="AUTOCOMMIT")
             self.writing = _postgres_engine(url, pool_size=size)
-            _ask_after_a_rest(self.writing)
+            for engine in (self.reading, self.looking, self.writing):
+                _ask_after_a_rest(engine)
+                _give_up_stale_plans(engine)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -128,8 +135,8 @@ class Database:
                 session.begin(),
             ):
                 yield session
-                is_done = True
                 await write_deferred(session)
+                is_done = True
         except (PoolTimeout, LockTimeout):
             raise DatabaseBusy from None
         finally:
@@ -209,6 +216,15 @@ def _ask_after_a_rest(engine: AsyncEngine) -> None:
                 engine.sync_engine.dialect.do_ping(connection)
             except engine.sync_engine.dialect.loaded_dbapi.Error:
                 raise DisconnectionError from None
+
+
+def _give_up_stale_plans(engine: AsyncEngine) -> None:
+    """Close connections whose prepared statements a migration has made useless: they would fail for ever."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def close(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) in _STALE_PLAN:
+            context.is_disconnect = True
 
 
 def postgres_address(url: str, *options: str) -> dict[str, Any]:

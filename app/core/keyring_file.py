@@ -46,7 +46,7 @@ class Ring:
 
     def is_successor_of(self, earlier: "Ring") -> bool:
         """Whether every key of that ring is here, or was dropped in order."""
-        return earlier.keys.keys() <= self.keys.keys() | self.seal_keys.keys()
+        return earlier.keys.keys() | earlier.seal_keys.keys() <= self.keys.keys() | self.seal_keys.keys()
 
 
 def derive(key: bytes, purpose: str) -> bytes:

@@ -89,12 +89,12 @@ class FileLock:
             failure = None
             try:
                 self._take()
-            except OSError as error:
+            except (OSError, ValueError) as error:  # a ValueError once the files were closed
                 failure = error
             with suppress(RuntimeError):  # the loop was closed meanwhile; the kernel frees the lock with the process
                 locked.get_loop().call_soon_threadsafe(self._settle, locked, failure)
 
-    def _settle(self, locked: "asyncio.Future[None]", failure: OSError | None) -> None:
+    def _settle(self, locked: "asyncio.Future[None]", failure: Exception | None) -> None:
         if locked.cancelled():
             self._give_back()
         elif failure is None:

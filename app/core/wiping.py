@@ -30,8 +30,8 @@ _MOST_REWRITTEN_BYTES: Final = 256 * 1024 * 1024
 async def wipe(database: Database, *tables: str, rewrite: bool) -> bool:
     """Rid files of what was deleted from these tables; says whether that is done. What hinders is logged, not raised.
 
-    Call it after the COMMIT. What was not done is done by the next call. `rewrite` a SQLite file where it matters that
-    nothing remains; one that is too large is left to a person's own VACUUM.
+    Call it after the COMMIT. What was not done is done by the next call that asks for as much. `rewrite` a SQLite file
+    where it matters that nothing remains; one that is too large is left to a person's own VACUUM.
     """
     try:
         if database.writer is None:
@@ -53,11 +53,13 @@ async def _truncate(database: Database, writer: FileLock) -> bool:
     # In turn with all writers: SQLite would let them wait in its busy loop.
     async with writer, database.look() as connection:
         before = (await connection.exec_driver_sql("PRAGMA busy_timeout")).scalar_one()
-        await connection.exec_driver_sql(f"PRAGMA busy_timeout={_READER_MS}")
         try:
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout={_READER_MS}")
             is_busy = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
-        finally:
             await connection.exec_driver_sql(f"PRAGMA busy_timeout={before}")
+        except BaseException:
+            await connection.invalidate()
+            raise
     return not is_busy
 
 
@@ -69,11 +71,14 @@ async def _rewrite(database: Database, writer: FileLock) -> bool:
             logs.failure("file_not_rewritten", size_bytes=size_bytes)
             return False
         # The connections that write begin a transaction with their first statement, which VACUUM must not be in.
-        await connection.exec_driver_sql("PRAGMA query_only=OFF")
         try:
+            await connection.exec_driver_sql("PRAGMA query_only=OFF")
             await connection.exec_driver_sql("VACUUM")
-        finally:
             await connection.exec_driver_sql("PRAGMA query_only=ON")
+        except BaseException:
+            # Not back to the pool as one that may write.
+            await connection.invalidate()
+            raise
     return True
 
 

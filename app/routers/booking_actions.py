@@ -64,7 +64,7 @@ async def confirm_consultation_booking(
     async with house.database.write() as session:
         booking = await bookings.get(session, reference, lock=True)
         if booking.state is BookingState.BOOKED:
-            # Only whoever may read the words is told whether these are the same. The look is noted either way.
+            # Only whoever may read the words looks, and is told whether these are the same.
             is_same = visitor.may_read and await patients.is_same(
                 session, booking.id, wish, keyring=house.keyring, by=visitor.actor
             )

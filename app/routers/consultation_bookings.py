@@ -184,8 +184,10 @@ async def read_consultation_booking(
     may not see the booking gets the same answer as for one that does not exist.
     """
     visitor = await let_in(house.database, reference, token, Scope.BOOKINGS_READ)
-    booking, by = visitor.seen, visitor.actor
+    by = visitor.actor
     async with house.database.write() as session:
+        # Again: what it is and what the patient told must be of one moment.
+        booking = await bookings.get(session, reference)
         told = await patients.reveal(session, [booking.id], fields=patients.FIELDS, keyring=house.keyring, by=by)
     request.state.version = booking.version
     return detail(

@@ -93,8 +93,12 @@ async def _caller(request: Request) -> Caller:
     token = token_of(request)
     if token is None:
         return ANONYMOUS
-    async with _database(request).read() as session:
-        return await callers.identify(session, token)
+    # The rate limit has asked before the door does.
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        async with _database(request).read() as session:
+            known = request.state.caller = await callers.identify(session, token)
+    return known
 
 
 def _must(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:

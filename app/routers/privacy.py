@@ -37,5 +37,5 @@ async def erase_personal_data(wish: PrivacyRequest, caller: PrivacyOfficer, hous
     # A transaction of its own, not the request's: only after its COMMIT can its bytes go from the files.
     async with house.database.write() as session:
         receipt = await privacy.erase(session, wish, keyring=house.keyring, by=caller.actor)
-    await wiping.wipe(house.database, *retention.SEALED, rewrite=True)
-    return receipt
+    is_clean = await wiping.wipe(house.database, *retention.SEALED, rewrite=True)
+    return receipt.model_copy(update={"files_clean": is_clean})

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.status import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
 
 from app.access.callers import ANONYMOUS, Caller, Scope
-from app.consultations import bookings
+from app.consultations import seats
 from app.consultations.policies import Policy
 from app.consultations.reasons import CancellationReason
 from app.consultations.shapes import (
@@ -102,7 +102,7 @@ class Doors:
     async def expire(self) -> int:
         """End holds whose time is over, as the worker does."""
         async with self.database.write() as session:
-            return await bookings.expire_stale(session, limit=50)
+            return await seats.expire_stale(session, limit=50)
 
     async def _act(self, door: Door, reference: str, token: str, **given: Any) -> ConsultationBookingPublic:
         answer: ConsultationBookingPublic = await self._ask(door, reference=reference, token=token, **given)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 from hypothesis.stateful import RuleBasedStateMachine
 
-from app.consultations import bookings
+from app.consultations import seats
 from app.core.db import Database
 from app.core.settings import Settings
 from tests.drills.model_rules import HOLD_MINUTES, Booking, Record, Refused, Slot, World
@@ -38,7 +38,7 @@ class Stage:
     async def sweep(self) -> None:
         """End holds whose time is over, as the worker does."""
         async with self.database.write() as session:
-            await bookings.expire_stale(session, limit=100)
+            await seats.expire_stale(session, limit=100)
 
 
 class Talk(RuleBasedStateMachine):
