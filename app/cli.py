@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,8 @@ import click
 from app.core.settings import Settings, SettingsInvalid, load_settings, unknown_variables
 
 _T = TypeVar("_T")
+# So many pages are read or published before anybody wonders.
+_SOON_DONE = 50
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,6 +69,80 @@ def seed(path: Path | None) -> None:
     for slug in done.published:
         click.echo(f"published {slug}")
     click.echo(f"{len(done.published)} published, {len(done.unchanged)} unchanged.")
+
+
+@main.group()
+def content() -> None:
+    """The published pages as files, and back."""
+
+
+@content.command("export")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--prune", is_flag=True, help="Delete files of pages that are not published any more.")
+def export_content(folder: Path, *, prune: bool) -> None:
+    """Write every published page to FOLDER: a YAML file for each page and language.
+
+    The same page always makes the same bytes. Beside them lies the JSON Schema by which an editor completes and checks
+    such files.
+    """
+    from app import server  # noqa: PLC0415
+    from app.content import content_files  # noqa: PLC0415
+
+    settings = _settings()
+    pages = _or_stop(lambda: asyncio.run(server.read(settings, content_files.read_published)))
+    with _progress([page.document for page in pages], "Writing") as documents:
+        done = _or_stop(lambda: content_files.write_files(folder, documents, prune=prune))
+    for file in done.left:
+        click.echo(f"{'deleted' if prune else 'not published any more (--prune deletes it):'} {file}")
+    click.echo(f"{done.written} written, {done.unchanged} unchanged.")
+
+
+@content.command("import")
+@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show what would be published, and publish nothing.")
+def import_content(folder: Path, *, dry_run: bool) -> None:
+    """Publish what the files in FOLDER say otherwise than it is published; FOLDER may be one file.
+
+    Shows what differs, field by field. Pages that have no file are left alone. All files are checked before anything is
+    published. Up to 20 pages are published together or not at all, more of them in lots of 20.
+    """
+    from app import server  # noqa: PLC0415
+    from app.access.callers import COMMAND_LINE  # noqa: PLC0415
+    from app.content import content_import, seed_files  # noqa: PLC0415
+
+    settings = _settings()
+    with _progress(_or_stop(lambda: seed_files.files_in(folder)), "Reading") as files:
+        documents = _or_stop(lambda: seed_files.read_all(files))
+    found = _or_stop(
+        lambda: asyncio.run(server.use(settings, lambda database: content_import.compare(database, documents)))
+    )
+    for page in found.changed:
+        what = f"changed {page.file}: {', '.join(page.fields())}" if page.before else f"added {page.file}"
+        click.echo("\n".join([what, *page.difference()]))
+    if not dry_run:
+        with _progress(found.changed, "Publishing") as bar:
+            _or_stop(
+                lambda: asyncio.run(
+                    server.use(
+                        settings,
+                        lambda database: content_import.publish(
+                            database, found.changed, by=COMMAND_LINE.actor, done=bar.update
+                        ),
+                    )
+                )
+            )
+    added = sum(page.before is None for page in found.changed)
+    click.echo(f"{added} added, {len(found.changed) - added} changed, {found.unchanged} unchanged.")
+    if dry_run:
+        click.echo("Nothing was published.")
+
+
+@content.command("schema")
+def show_schema() -> None:
+    """Print the JSON Schema of page files."""
+    from app.content.page_schema import page_schema  # noqa: PLC0415
+
+    click.echo(page_schema(), nl=False)
 
 
 @main.group()
@@ -155,7 +231,19 @@ def keys() -> None:
     "scopes",
     required=True,
     multiple=True,
-    type=click.Choice(["slots:write", "bookings:read", "bookings:write", "bookings:override", "privacy", "audit:read"]),
+    type=click.Choice(
+        [
+            "slots:write",
+            "bookings:read",
+            "bookings:write",
+            "bookings:override",
+            "content:read",
+            "content:write",
+            "content:publish",
+            "privacy",
+            "audit:read",
+        ]
+    ),
     help="What the key may do; repeat the option for several.",
 )
 def create_key(name: str, scopes: tuple[str, ...]) -> None:
@@ -286,6 +374,12 @@ def _settings() -> Settings:
     except SettingsInvalid as error:
         _stop(error.args[0])
     raise AssertionError
+
+
+def _progress(things: Sequence[_T], label: str) -> Any:
+    """These, one by one, with a bar for a person who waits."""
+    is_needed = len(things) > _SOON_DONE and sys.stderr.isatty()
+    return click.progressbar(things, label=label, file=sys.stderr, hidden=not is_needed)
 
 
 def _write(settings: Settings, work: Callable[[Any], Awaitable[_T]]) -> _T:

@@ -11,11 +11,14 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Scope
 
 from app import worker
 from app.consultations import guards
 from app.consultations.policies import Policy
+from app.content import timer
 from app.content.published import PublishedPages
+from app.content.search import Search
 from app.core import crypto, openapi
 from app.core.brief import BriefMemory
 from app.core.db import Database
@@ -28,15 +31,28 @@ from app.routers import (
     audit,
     booking_actions,
     categories,
+    category_changes,
+    changes,
     clinicians,
+    condition_drafts,
+    condition_moves,
+    condition_revisions,
     conditions,
     consultation_bookings,
     consultation_slots,
     docs,
+    draft_review,
     health,
+    infobutton,
+    json_ld,
     locations,
+    orders,
+    previews,
     privacy,
     problems,
+    search,
+    sitemap,
+    treatment_changes,
     treatment_options,
 )
 
@@ -53,8 +69,13 @@ that they book.
 """
 _TAGS = [
     {"name": "Conditions", "description": "Condition pages."},
+    {"name": "Editing", "description": "How a page is written, reviewed and published, and how it was before."},
     {"name": "Categories", "description": "Groups of conditions."},
     {"name": "Treatment options", "description": "Therapies, and the conditions that they are offered for."},
+    {"name": "Search", "description": "Everything that is published, by words."},
+    {"name": "Previews", "description": "Drafts as the pages that they would be."},
+    {"name": "Changes", "description": "What to read again, for copies that are kept elsewhere."},
+    {"name": "Web", "description": "The pages for search engines and for electronic records."},
     {"name": "Consultation slots", "description": "Times that can be booked."},
     {"name": "Consultation bookings", "description": "Seats that are taken."},
     {"name": "Clinicians", "description": "Who is consulted."},
@@ -73,10 +94,26 @@ _NO_TELEMETRY: TelemetryConfig = {
 }
 
 
+class _Application(FastAPI):
+    """FastAPI with the lane ahead of all of it: what is added by `add_middleware` stands behind the framework's own."""
+
+    lane: Lane
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The lane, then all that the framework puts there."""
+        self.lane.app = super().build_middleware_stack()
+        return self.lane
+
+    def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
+        """What the lane has for a server that asks before it makes a task."""
+        return self.lane.at_once(scope)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The application for these settings; it opens nothing before its lifespan begins."""
     writes: set[asyncio.Task[None]] = set()
-    app = FastAPI(
+    lane = Lane(settings)
+    app = _Application(
         title="Carepath",
         version=version("carepath"),
         summary="Condition pages and consultations of a specialist hospital.",
@@ -86,10 +123,11 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(settings, writes),
+        lifespan=_lifespan(settings, writes, lane),
         generate_unique_id_function=lambda route: route.name,
         telemetry=_NO_TELEMETRY,
     )
+    app.lane = lane
     app.state.settings = settings
     app.state.policy = Policy.of_hospital(settings)
     app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
@@ -100,7 +138,6 @@ def create_app(settings: Settings) -> FastAPI:
     # From the innermost to the outermost.
     app.add_middleware(Finish, tasks=writes)
     app.add_middleware(LastResort)
-    app.add_middleware(Lane, door=next(route for route in routes if route.name == "read_condition"))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -121,7 +158,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, writes: set[asyncio.Task[None]]
+    settings: Settings, writes: set[asyncio.Task[None]], lane: Lane
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -130,11 +167,12 @@ def _lifespan(
             await guards.refuse_to_serve_without(database)
             app.state.database = database
             app.state.keyring = crypto.load_keyring(settings.keyring_path)
-            app.state.published = PublishedPages(database)
+            app.state.published = lane.published = PublishedPages(database, memory_mb=settings.pages_memory_mb)
+            app.state.search = Search(database)
             app.state.brief = BriefMemory(database)
             # SQLite has no other process to do it.
             jobs = worker.alongside(database, app.state.keyring, settings) if settings.sqlite_path else nullcontext()
-            async with app.state.published.kept_fresh(), jobs:
+            async with timer.kept(database), app.state.published.kept_fresh(), app.state.search.kept_fresh(), jobs:
                 yield
             # Writes outlive their requests: see Finish.
             await asyncio.gather(*writes, return_exceptions=True)
@@ -146,9 +184,23 @@ def _lifespan(
 
 def _open_doors(app: FastAPI, settings: Settings) -> list[APIRoute]:
     doors = (
+        # Ahead of the pages, whose slug would be all of `<slug>.jsonld`.
+        json_ld.router,
         conditions.router,
         categories.router,
         treatment_options.router,
+        search.router,
+        sitemap.router,
+        infobutton.router,
+        condition_drafts.router,
+        draft_review.router,
+        condition_revisions.router,
+        condition_moves.router,
+        category_changes.router,
+        treatment_changes.router,
+        orders.router,
+        changes.router,
+        previews.router,
         consultation_slots.router,
         consultation_bookings.router,
         booking_actions.router,

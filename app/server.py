@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.callers import KeyNameTaken
 from app.consultations.guards import GuardsMissing, refuse_to_serve_without, unknown_keys
-from app.content import seed_files, seeding
+from app.content import content_import, seed_files, seeding
 from app.core import crypto, keyring_file, logs, migrations, schema
 from app.core.db import Database, DatabaseBusy, is_safe, sqlite_library
 from app.core.protocol import DeadlineProtocol, keep_deadlines
@@ -37,6 +37,7 @@ MENDABLE = (
     keyring_file.KeyringInvalid,
     keyring_file.KeyStillNeeded,
     migrations.DatabaseNewer,
+    content_import.ImportOutdated,
     seed_files.SeedInvalid,
     seeding.SeedOutdated,
     DBAPIError,
@@ -73,6 +74,16 @@ async def write(settings: Settings, work: Callable[[AsyncSession], Awaitable[_T]
             return await work(session)
 
     return await use(settings, in_one_transaction)
+
+
+async def read(settings: Settings, work: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
+    """Run this with a session that sees one snapshot; raises NotReady as `use` does."""
+
+    async def in_one_snapshot(database: Database) -> _T:
+        async with database.read() as session:
+            return await work(session)
+
+    return await use(settings, in_one_snapshot)
 
 
 async def use(settings: Settings, work: Callable[[Database], Awaitable[_T]]) -> _T:

@@ -1,4 +1,4 @@
-"""What is done between requests: the trail is sealed, stale holds end, what was kept long enough is deleted.
+"""What is done between requests: the trail is sealed, stale holds end, due reviews are told, old rows are deleted.
 
 On SQLite every serving process does it; elsewhere `carepath worker` does, as many of them as you like. Each job is
 harmless to do twice or side by side, and nothing that is promised to a client waits for it but the seals.
@@ -14,6 +14,7 @@ from typing import Final
 from app.access import seals
 from app.access.seal_head import keep_head
 from app.consultations import retention, seats
+from app.content import review
 from app.core import logs
 from app.core.crypto import Keyring
 from app.core.db import Database
@@ -24,6 +25,7 @@ GRACE_SECONDS: Final = 5.0
 # So that what is due once an hour is done also where no process lives that long.
 FIRST_WITHIN: Final = 60.0
 _HOLDS_AT_ONCE: Final = 200
+_REVIEWS_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,15 @@ async def _expire_holds(tools: Tools) -> str:
     return f"Holds that had expired and were ended: {total}."
 
 
+async def _tell_reviews(tools: Tools) -> str:
+    total, told = 0, _REVIEWS_AT_ONCE
+    while told == _REVIEWS_AT_ONCE:
+        async with tools.database.write() as session:
+            told = await review.tell_due(session, limit=_REVIEWS_AT_ONCE)
+        total += told
+    return f"Reviews that fall due and were told: {total}."
+
+
 async def _keep_head(tools: Tools) -> str:
     # What was sealed right before a crash, and what another process seals, is written here too.
     await keep_head(tools.database, tools.settings.audit_head_path)
@@ -85,6 +96,7 @@ async def _purge(tools: Tools) -> str:
 # In an order in which the last ones seal what the first ones did.
 JOBS: Final = (
     Job("expire_holds", 30, _expire_holds),
+    Job("tell_reviews", 3600, _tell_reviews),
     Job("purge", 3600, _purge),
     Job("seal_trail", 5, _seal_trail),
     Job("keep_head", 60, _keep_head),

@@ -6,7 +6,7 @@ rolled back: keys that are checked at COMMIT, the two engines and the locks betw
 
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -49,7 +49,13 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         postgres: PostgresServer = request.getfixturevalue("postgres")
         postgres.create_database("template_seeded")
         url = postgres.url("template_seeded")
-    settings = Settings(database_url=url, keyring_file=folder / "keyring", rate_limits=False)
+    settings = Settings(
+        database_url=url,
+        keyring_file=folder / "keyring",
+        rate_limits=False,
+        log_pages=True,
+        frontend_url="https://www.example.org",
+    )
     crypto.make_keyring(settings.keyring_path)
     migrations.upgrade(settings)
     server.seed(settings, None)
@@ -78,6 +84,45 @@ def settings(request: pytest.FixtureRequest, template: Settings, tmp_path: Path)
     postgres.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def unseeded_template(
+    request: pytest.FixtureRequest, template: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """Settings of a migrated database without a page, that no test touches."""
+    if template.sqlite_path is not None:
+        url = f"sqlite:///{tmp_path_factory.mktemp('unseeded')}/template.db"
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        postgres.create_database("template_unseeded")
+        url = postgres.url("template_unseeded")
+    unseeded = template.model_copy(update={"database_url": url})
+    migrations.upgrade(unseeded)
+    return unseeded
+
+
+@pytest.fixture
+def make_unseeded(
+    request: pytest.FixtureRequest, unseeded_template: Settings, tmp_path: Path
+) -> Iterator[Callable[[], Settings]]:
+    """Makes databases without a page, each a new one."""
+    made: list[str] = []
+
+    def make() -> Settings:
+        name = f"unseeded_{secrets.token_hex(6)}"
+        if unseeded_template.sqlite_path is not None:
+            url = f"sqlite:///{shutil.copy(unseeded_template.sqlite_path, tmp_path / f'{name}.db')}"
+        else:
+            postgres: PostgresServer = request.getfixturevalue("postgres")
+            postgres.create_database(name, template="template_unseeded")
+            made.append(name)
+            url = postgres.url(name)
+        return unseeded_template.model_copy(update={"database_url": url})
+
+    yield make
+    for name in made:
+        request.getfixturevalue("postgres").drop_database(name)
+
+
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
     """The application, not started."""
@@ -90,7 +135,10 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://carepath.test") as client,
+        # Plain bytes: what is packed on its way is looked at by the tests that ask for it.
+        httpx.AsyncClient(
+            transport=transport, base_url="http://carepath.test", headers={"Accept-Encoding": "identity"}
+        ) as client,
     ):
         yield client
 

@@ -1,15 +1,14 @@
 """What can be done through the doors: a request for each that changes something, or tells of patients."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import httpx
 
 from app.core import clock
 from app.core.db import Database
 from app.core.ids import new_reference
+from tests.deed import Deed
+from tests.editorial_deeds import editorial_deeds
 from tests.rows import make_booking, make_slot
 from tests.wishes import (
     PATIENT,
@@ -23,27 +22,6 @@ from tests.wishes import (
     post_slot,
     slot_wish,
 )
-
-
-@dataclass(frozen=True)
-class Deed:
-    """A request, and the actions that the trail tells of it."""
-
-    route: str
-    address: str
-    headers: Mapping[str, str]
-    done: set[str]
-    wish: dict[str, Any] | None = None
-    method: str = "POST"
-
-    def actor(self, admin: Mapping[str, str]) -> str:
-        """What kind of actor asks."""
-        token = self.headers.get("Authorization")
-        return "anonymous" if token is None else "api_key" if token == admin["Authorization"] else "booking_holder"
-
-    async def ask(self, client: httpx.AsyncClient) -> httpx.Response:
-        """Do it."""
-        return await client.request(self.method, self.address, json=self.wish, headers=dict(self.headers))
 
 
 async def deeds(client: httpx.AsyncClient, admin: dict[str, str], database: Database) -> list[Deed]:
@@ -111,4 +89,5 @@ async def deeds(client: httpx.AsyncClient, admin: dict[str, str], database: Data
             {"email": PATIENT["email"]},
         ),
         Deed("/privacy/erase", "/privacy/erase", admin, erased, {"email": PATIENT["email"]}),
+        *await editorial_deeds(client, admin, database),
     ]

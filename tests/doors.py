@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 
 from app.core.settings import Settings
 from app.main import create_app
+from tests.pages import page_content
 from tests.wishes import bearer, book, post_slot
 
 
@@ -37,33 +38,56 @@ async def every_read(app: FastAPI, client: httpx.AsyncClient, admin: dict[str, s
         assert made.status_code == 201
     slot = await post_slot(client, admin, clinician="synthetic", location="synthetic", capacity=2)
     booking = await book(client, slot["id"])
+    draft = await client.post("/conditions", json=page_content("synthetic-draft"), headers=admin)
+    preview = await client.post(f"{draft.headers['Location']}/preview", headers=admin)
     names = {
         "/conditions/{slug}": "acute-lymphoblastic-leukemia",
         "/conditions/{slug}/treatment-options": "acute-lymphoblastic-leukemia",
+        "/conditions/{slug}.jsonld": "acute-lymphoblastic-leukemia",
+        "/conditions/{slug}/draft": "synthetic-draft",
+        "/conditions/{slug}/revisions": "acute-lymphoblastic-leukemia",
+        "/conditions/{slug}/revisions/{number}": "acute-lymphoblastic-leukemia",
+        "/conditions/{slug}/revisions/{number}/compare/{other}": "acute-lymphoblastic-leukemia",
+        "/sitemap-{number}.xml": "1",
         "/categories/{slug}": "hematologic-malignancies",
         "/treatment-options/{slug}": "car-t-cell-therapy",
+        "/categories/{slug}/names": "hematologic-malignancies",
+        "/treatment-options/{slug}/names": "car-t-cell-therapy",
         "/consultation-slots/{slot_id}": slot["id"],
         "/consultation-bookings/{reference}": booking["reference"],
         "/consultation-bookings/{reference}/calendar.ics": booking["reference"],
         "/clinicians/{slug}": "synthetic",
         "/locations/{slug}": "synthetic",
+        "/previews/{token}": preview.json()["url"].removeprefix("/previews/"),
         "/problems/{code}": "not-found",
         "/docs/{name}": "swagger-ui.css",
     }
     credentials = {
         "/audit": admin,
+        "/conditions/{slug}/draft": admin,
+        "/conditions/{slug}/revisions": admin,
+        "/conditions/{slug}/revisions/{number}": admin,
+        "/conditions/{slug}/revisions/{number}/compare/{other}": admin,
+        "/categories/{slug}/names": admin,
+        "/category-order": admin,
+        "/treatment-option-order": admin,
+        "/treatment-options/{slug}/names": admin,
         "/consultation-bookings": admin,
         "/consultation-bookings/{reference}": bearer(booking),
         "/consultation-bookings/{reference}/calendar.ics": bearer(booking),
     }
     # A look at the whole trail is one more entry of it.
-    queries = {"/audit": "?action=slot.created"}
+    queries = {
+        "/search": "?q=leukemia",
+        "/audit": "?action=slot.created",
+        "/infobutton": "?mainSearchCriteria.v.cs=ICD-10&mainSearchCriteria.v.c=C91.0",
+    }
     routes = [route for route, methods in doors(app).items() if "GET" in methods]
     assert len(routes) >= 20
     return [
         Read(
             route,
-            route[: route.index("{")] + names[route] + route[route.index("}") + 1 :]
+            route[: route.index("{")] + names[route] + route[route.index("}") + 1 :].format(number=1, other=1)
             if "{" in route
             else route + queries.get(route, ""),
             credentials.get(route, {}),

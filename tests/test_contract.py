@@ -57,8 +57,13 @@ UNSAID = frozenset(
         "end_before_start",
         "in_the_past",
         "instant",
+        "locale_differs",
         "missing",  # a time zone, where no location gives one
         "one_topic",
+        "own_replacement",
+        "repeated",
+        "review_order",
+        "slug_differs",
         "time_zone",
         "time_zone_differs",
         "unknown_reference",

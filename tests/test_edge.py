@@ -13,7 +13,8 @@ from tests.doors import Read, doors, every_read
 from tests.wishes import book, post_slot
 
 NOT_KEPT = ("/health/live", "/health/ready", "/docs", "/docs/{name}")
-KEPT_BY_ALL = ("/conditions", "/categories", "/treatment-options", "/problems")
+NEVER_STORED = ("/previews/{token}",)
+KEPT_BY_ALL = ("/conditions", "/categories", "/treatment-options", "/problems", "/sitemap", "/infobutton", "/search")
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ async def test_how_long_an_answer_may_be_kept(client: httpx.AsyncClient, reads: 
     credentials = {read.route for read in reads if read.headers}
     assert found == {
         route: "no-store"
-        if route in credentials
+        if route in credentials or route in NEVER_STORED
         else None
         if route in NOT_KEPT
         else PUBLIC

@@ -154,7 +154,7 @@ def test_every_refusal_is_documented_somewhere() -> None:
         for code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
     # Those that no operation can meet: a wrong method, and what only who publishes can do.
-    elsewhere = {"method-not-allowed", "category-named-differently", "slug-retired"}
+    elsewhere = {"method-not-allowed"}
     assert {refusal.code for refusal in all_refusals()} - documented == elsewhere
 
 

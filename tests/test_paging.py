@@ -12,6 +12,7 @@ from app.core.db import Database
 from tests.pages import publish, treatment
 from tests.wishes import book, post_slot
 
+SLUG = "acute-lymphoblastic-leukemia"
 SOME_ID = "01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"
 NEVER_GIVEN_OUT = [
     "",
@@ -46,9 +47,11 @@ NEVER_GIVEN_OUT = [
 def lists(app: FastAPI) -> list[str]:
     """The address of every list that comes in pages."""
     found = [
-        address
+        address.format(slug=SLUG)
         for address, operations in app.openapi()["paths"].items()
-        if any(parameter["name"] == "cursor" for parameter in operations.get("get", {}).get("parameters", []))
+        # A search has no pages without a question: tests/test_search.py asks some.
+        if address != "/search"
+        and any(parameter["name"] == "cursor" for parameter in operations.get("get", {}).get("parameters", []))
     ]
     assert len(found) >= 7
     return found
@@ -61,7 +64,7 @@ def pack(*values: object) -> str:
 
 def name_of(item: dict[str, Any]) -> str:
     """What tells an item from the others of its list."""
-    return str(item.get("slug") or item.get("id") or item.get("reference"))
+    return str(item.get("slug") or item.get("id") or item.get("reference") or item.get("number"))
 
 
 async def follow(
@@ -90,6 +93,7 @@ async def filled(client: httpx.AsyncClient, admin: dict[str, str], database: Dat
             category={"slug": f"synthetic-{number}", "name": "Synthetic"},
             treatment_options=[treatment(f"synthetic-{number}")],
         )
+        await publish(database, SLUG, summary=f"Synthetic {number}.")
         for place in ("clinicians", "locations"):
             wish = {"slug": f"synthetic-{number}", "name": "Synthetic"}
             zone = {"time_zone": "UTC"} if place == "locations" else {}
@@ -103,7 +107,8 @@ async def filled(client: httpx.AsyncClient, admin: dict[str, str], database: Dat
 async def test_following_next_shows_each_item_once(
     client: httpx.AsyncClient, app: FastAPI, admin: dict[str, str]
 ) -> None:
-    for address in lists(app):
+    # The feed of changes goes on for ever: tests/test_changes.py follows it.
+    for address in set(lists(app)) - {"/changes"}:
         # Each look at the trail is a line in the trail: only what came before stays as it is.
         only = "&action=booking.booked" if address == "/audit" else ""
         (whole,) = await follow(client, f"{address}?limit=100{only}", admin)

@@ -69,25 +69,53 @@ def test_every_path_that_it_names_exists() -> None:
     assert packages <= {Path(name).name for name in named}
 
 
-def test_the_five_lines_work_as_pasted(settings: Settings, tmp_path: Path) -> None:
-    (lines,) = [block for block in BLOCKS if block.startswith("curl ")]
+def paste(lines: str, address: str, settings: Settings, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run these lines as a newcomer would, who has a server here."""
     # `uv run` finds the command of the checkout that it is called in; here, that of the tests' environment.
-    (tmp_path / "uv").write_text('#!/bin/sh\nshift\nexec "$@"\n')
-    (tmp_path / "uv").chmod(0o755)
-    path = f"{tmp_path}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+    (folder / "uv").write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    (folder / "uv").chmod(0o755)
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", lines.replace("http://127.0.0.1:8000", address)],
+        env=environment_of(settings) | {"PATH": f"{folder}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+
+def section(title: str) -> list[str]:
+    """The blocks of a section that are to be pasted."""
+    return re.findall(r"```sh\n(.*?)```", README.split(f"## {title}\n")[1].split("\n## ")[0], re.DOTALL)
+
+
+def test_the_five_lines_work_as_pasted(settings: Settings, tmp_path: Path) -> None:
+    (lines,) = section("Five lines")
     with serving(settings, tmp_path) as served:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", lines.replace("http://127.0.0.1:8000", served.address)],
-            env=environment_of(settings) | {"PATH": path},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        done = paste(lines, served.address, settings, tmp_path)
         free = httpx.get(f"{served.address}/consultation-slots", trust_env=False).json()["items"]
     assert '"name":"Acute Lymphoblastic Leukemia"' in done.stdout
     assert '"state":"booked"' in done.stderr
     assert done.stdout.rstrip().endswith("}")
     assert '"state":"cancelled"' in done.stdout
     assert [slot["seats_free"] for slot in free] == [1]
+
+
+def test_an_editors_day_works_as_pasted(settings: Settings, tmp_path: Path) -> None:
+    day, kept_in_step = section("An editor's day")
+    with serving(settings, tmp_path) as served:
+        done = paste(day, served.address, settings, tmp_path)
+        page = httpx.get(f"{served.address}/conditions/acute-lymphoblastic-leukemia", trust_env=False).json()
+        after = paste(kept_in_step, served.address, settings, tmp_path)
+    assert (page["revision"], page["alternate_names"]) == (2, ["ALL", "Acute Lymphocytic Leukemia"])
+    for state in ("draft", "submitted", "approved", "scheduled"):
+        assert f'"state":"{state}"' in done.stdout
+    assert '"publish_at":"2030-01-01T08:00:00Z"' in done.stdout
+    assert '"pointer":"/alternate_names/1"' in done.stdout
+    found, asked, described, changed, *told = after.stdout.splitlines()
+    assert '"slug":"acute-lymphoblastic-leukemia"' in found
+    assert "/conditions/acute-lymphoblastic-leukemia" in asked
+    assert '"@type":"MedicalWebPage"' in described
+    assert '"items":[]' in changed
+    assert told

@@ -70,7 +70,7 @@ def test_the_page_that_these_faults_are_put_into_is_good(tmp_path: Path) -> None
         ("summary: Synthetic summary.", 'summary: "\\ud800"', "a.yaml:3: summary: "),
         (TREATMENT, TREATMENT * 2, "a.yaml:16: treatment_options: "),
         ("causes: []", "causes: []\ncodes:\n  - {system: other, code: D1}", "a.yaml:17: codes.0.system: "),
-        ("causes: []", "causes: []\nlocale: de", "a.yaml:16: locale: "),
+        ("causes: []", "causes: []\nlocale: deutsch", "a.yaml:16: locale: "),
         ("name: Synthetic Condition", "name: Synthetic\nname: Condition", 'a.yaml:3: found duplicate key "name"'),
         ("causes: []", "causes: [", "a.yaml:17: "),
         ("summary: Synthetic summary.", "\tsummary: Synthetic summary.", "a.yaml:3: "),

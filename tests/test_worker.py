@@ -60,6 +60,7 @@ def test_each_job_is_done_once_on_demand(settings: Settings, tmp_path: Path) -> 
         0,
         [
             "Holds that had expired and were ended: 1.",
+            "Reviews that fall due and were told: 0.",
             "Deleted: 0 patients, 0 answers and 0 messages.",
             "Entries of the audit trail that were sealed: 2.",
             "The head of the audit trail was compared.",

@@ -182,7 +182,9 @@ async def _condition_id(session: AsyncSession, slug: str) -> UUID | None:
 
 
 async def _category_id(session: AsyncSession, slug: str) -> UUID | None:
-    found: UUID | None = await session.scalar(core_select(categories.c.id).where(categories.c.slug == slug))
+    query = core_select(categories.c.id).where(categories.c.slug == slug)
+    # Whoever deletes it at this moment is waited for: then it is unknown, and no key that points nowhere.
+    found: UUID | None = await session.scalar(query.with_for_update(read=True, key_share=True))
     return found
 
 

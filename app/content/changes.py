@@ -1,16 +1,37 @@
 """The feed of changes: what happened to what is public, in the order in which it was committed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.content.editorial_tables import ChangeKind, ContentChange, Subject
 from app.content.tables import ContentVersion
+from app.core.db import PUBLISHES, rows
 from app.delivery import outbox
+
+_NEWEST: Final = select(ContentVersion.number)
+_AFTER: Final = (
+    select(*ContentChange.__table__.columns)  # type: ignore[attr-defined]
+    .where(col(ContentChange.number) > bindparam("after"))
+    .order_by(col(ContentChange.number))
+    .limit(bindparam("limit"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A part of the feed, oldest first."""
+
+    # Rows with the columns of ContentChange.
+    entries: Sequence[Any]
+    # The number of the newest change that was committed when this was read.
+    newest: int
 
 
 async def take_turn(session: AsyncSession) -> None:
@@ -38,6 +59,7 @@ async def record(
 
     Call `take_turn` before anything else is locked. Returns the change's number.
     """
+    session.info[PUBLISHES] = True
     made = await session.exec(
         update(ContentVersion).values(number=ContentVersion.number + 1).returning(col(ContentVersion.number))
     )
@@ -58,3 +80,9 @@ async def record(
     )
     outbox.enqueue(session, topic=f"{subject}.{kind}", subject_id=subject_id, sequence=number, at=at)
     return number
+
+
+async def read(session: AsyncSession, *, after: int, limit: int) -> Feed:
+    """The changes after this number, from one snapshot."""
+    ((newest,),) = await rows(session, _NEWEST)
+    return Feed(await rows(session, _AFTER, {"after": after, "limit": limit}), newest)

@@ -1,7 +1,8 @@
 """Published condition pages and their cards."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,14 @@ from sqlalchemy import select as core_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.content import locales, review, slugs
+from app.content.editorial_tables import Subject
 from app.content.errors import ConditionNotFound
+from app.content.locales import Languages
 from app.content.publishing import sort_key
 from app.content.shapes import (
     ConditionSummary,
+    ReviewStatus,
     WhatToBringPublic,
 )
 from app.content.tables import (
@@ -23,11 +28,11 @@ from app.content.tables import (
     Condition,
     ConditionCode,
     ConditionPage,
-    Treatment,
     TreatmentOption,
 )
+from app.core import clock
 from app.core.db import rows
-from app.core.shapes import DEFAULT_LOCALE, Named
+from app.core.shapes import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class ConditionFilter:
     letter: str | None = None
     treatment: str | None = None
     code: tuple[str, str] | None = None
+    review_status: ReviewStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +59,41 @@ class ConditionReference:
 
 
 async def list_published(
-    session: AsyncSession, wanted: ConditionFilter, *, limit: int | None = None, after: tuple[str, UUID] | None = None
+    session: AsyncSession,
+    wanted: ConditionFilter,
+    *,
+    limit: int | None = None,
+    after: tuple[str, UUID] | None = None,
+    languages: Languages = locales.DEFAULT,
 ) -> list[tuple[ConditionSummary, tuple[str, UUID]]]:
-    """Cards by name, each with its place in the order."""
-    query = _filtered(_cards(), wanted)
+    """Cards by name, each with its place in the order and in the best of these languages that its page has."""
+    query = await _chosen(session, wanted, languages)
     if after is not None:
         query = query.where(tuple_(col(ConditionPage.sort_key), col(ConditionPage.condition_id)) > tuple_(*after))
     found = await rows(session, query.limit(limit))
     return [(_card(row), (row.sort_key, row.condition_id)) for row in found]
 
 
+async def list_ids(session: AsyncSession, wanted: ConditionFilter, *, languages: Languages) -> set[UUID]:
+    """The ids of all that the filter wants."""
+    query = (await _chosen(session, wanted, languages)).with_only_columns(col(ConditionPage.condition_id))
+    return {row.condition_id for row in await rows(session, query.order_by(None))}
+
+
+async def list_chosen(
+    session: AsyncSession, ids: Collection[UUID], *, languages: Languages
+) -> dict[UUID, ConditionSummary]:
+    """The cards of those of these conditions that are published, by id."""
+    query = _cards(languages).where(col(ConditionPage.condition_id).in_(ids))
+    return {row.condition_id: _card(row) for row in await rows(session, query)}
+
+
 async def refer(session: AsyncSession, slug: str) -> ConditionReference:
-    """A published condition as a booking needs it; raises ConditionNotFound."""
+    """A published condition as a booking needs it, in the default language if it has it; raises ConditionNotFound."""
     query = (
         select(Condition.id, Condition.category_id, ConditionPage)
         .join(ConditionPage, col(ConditionPage.condition_id) == Condition.id)
-        .where(Condition.slug == slug, ConditionPage.locale == DEFAULT_LOCALE)
+        .where(Condition.slug == slug, locales.is_shown(locales.DEFAULT))
     )
     found = (await session.exec(query)).first()
     if found is None:
@@ -87,12 +112,8 @@ async def refer(session: AsyncSession, slug: str) -> ConditionReference:
     )
 
 
-def _name_of_category(locale: str = DEFAULT_LOCALE) -> Any:
-    return (col(CategoryName.category_id) == Category.id) & (col(CategoryName.locale) == locale)
-
-
-@cache
-def _cards() -> Select[*tuple[Any, ...]]:
+@lru_cache(maxsize=64)
+def _cards(languages: Languages) -> Select[*tuple[Any, ...]]:
     return (
         core_select(
             col(ConditionPage.condition_id),
@@ -101,25 +122,32 @@ def _cards() -> Select[*tuple[Any, ...]]:
             col(ConditionPage.sort_key),
             col(ConditionPage.summary),
             col(Category.slug).label("category_slug"),
-            col(CategoryName.name).label("category_name"),
+            locales.category_words(CategoryName.name, languages).label("category_name"),
             col(ConditionPage.updated_at),
         )
         .join(Condition, col(Condition.id) == ConditionPage.condition_id)
         .join(Category, col(Category.id) == Condition.category_id)
-        .join(CategoryName, _name_of_category())
-        .where(col(ConditionPage.locale) == DEFAULT_LOCALE)
+        .where(locales.is_shown(languages))
         .order_by(col(ConditionPage.sort_key), col(ConditionPage.condition_id))
     )
 
 
+async def _chosen(session: AsyncSession, wanted: ConditionFilter, languages: Languages) -> Select[*tuple[Any, ...]]:
+    query = _filtered(_cards(languages), wanted)
+    if wanted.review_status is not None:
+        query = query.where(review.is_on((await clock.now_in(session)).date(), wanted.review_status))
+    return query
+
+
 def _filtered(query: Select[*tuple[Any, ...]], wanted: ConditionFilter) -> Select[*tuple[Any, ...]]:
     if wanted.category is not None:
-        query = query.where(col(Category.slug) == wanted.category)
+        query = query.where(col(Condition.category_id) == slugs.id_of(Subject.CATEGORY, wanted.category))
     if wanted.letter is not None:
         letter = sort_key(wanted.letter)
         query = query.where(col(ConditionPage.sort_key) >= letter, col(ConditionPage.sort_key) < letter + "\U0010ffff")
     if wanted.treatment is not None:
-        offering = select(TreatmentOption.page_id).join(Treatment).where(Treatment.slug == wanted.treatment)
+        treatment_id = slugs.id_of(Subject.TREATMENT, wanted.treatment)
+        offering = select(TreatmentOption.page_id).where(TreatmentOption.treatment_id == treatment_id)
         query = query.where(col(ConditionPage.id).in_(offering))
     if wanted.code is not None:
         system, code = wanted.code
@@ -133,6 +161,6 @@ def _card(row: Row[Any]) -> ConditionSummary:
         slug=row.slug,
         name=row.name,
         summary=row.summary,
-        category=Named(slug=row.category_slug, name=row.category_name),
+        category=Named(slug=row.category_slug, name=row.category_name or row.category_slug),
         updated_at=row.updated_at,
     )

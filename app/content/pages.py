@@ -1,7 +1,7 @@
 """One published page, whole."""
 
-from datetime import date, timedelta
-from typing import Any, Final
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from pydantic import MISSING
@@ -9,15 +9,16 @@ from sqlalchemy import literal, union_all
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content.document import Section
+from app.content import locales, review
+from app.content.document import DocumentReview, Section
 from app.content.errors import ConditionNotFound
+from app.content.locales import Languages
 from app.content.shapes import (
     ConditionCodePublic,
     ConditionPublic,
     ConsultationCallToAction,
     ReferencePublic,
     ReviewPublic,
-    ReviewStatus,
     TranslationPublic,
     TreatmentOptionPublic,
     UrgencySignPublic,
@@ -42,18 +43,14 @@ from app.core import clock
 from app.core.db import rows
 from app.core.shapes import DEFAULT_LOCALE, Named
 
-# A review that is to come within these days is due.
-_DUE_BEFORE: Final = timedelta(days=30)
-
 
 async def get_published(session: AsyncSession, slug: str, locale: str = DEFAULT_LOCALE) -> ConditionPublic:
     """The whole page in one language; raises ConditionNotFound."""
-    name_of_category = (col(CategoryName.category_id) == Category.id) & (col(CategoryName.locale) == locale)
+    category_name = locales.category_words(CategoryName.name, locales.of_page(locale))
     query = (
-        select(ConditionPage, Condition.slug, Category.slug, CategoryName.name)
+        select(ConditionPage, Condition.slug, Category.slug, category_name)
         .join(Condition, col(Condition.id) == ConditionPage.condition_id)
         .join(Category, col(Category.id) == Condition.category_id)
-        .outerjoin(CategoryName, name_of_category)
         .where(Condition.slug == slug, ConditionPage.locale == locale)
     )
     found = (await session.exec(query)).first()
@@ -87,7 +84,7 @@ async def get_published(session: AsyncSession, slug: str, locale: str = DEFAULT_
         urgency_signs=await _signs(session, page.id),
         references=await _references(session, page.id),
         review=review_of(page, today=(await clock.now_in(session)).date()),
-        translations=await _translations(session, page),
+        translations=await translations_of(session, page.condition_id, page.locale, page.revision),
         locale=page.locale,
         revision=page.revision,
         published_at=page.published_at,
@@ -95,26 +92,35 @@ async def get_published(session: AsyncSession, slug: str, locale: str = DEFAULT_
     )
 
 
-def review_of(page: ConditionPage, *, today: date) -> Any:
+def review_of(page: ConditionPage | DocumentReview, *, today: date) -> Any:
     """Who vouches for a page, and whether that still holds on this day; MISSING where nobody does."""
     if page.last_reviewed_on is None or page.next_review_on is None or page.reviewed_by is None:
         return MISSING
-    left = page.next_review_on - today
-    status = ReviewStatus.CURRENT if left > _DUE_BEFORE else ReviewStatus.DUE
     return ReviewPublic(
         last_reviewed_on=page.last_reviewed_on,
         next_review_on=page.next_review_on,
         reviewed_by=page.reviewed_by,
-        status=ReviewStatus.OVERDUE if left < timedelta(0) else status,
+        status=review.status_on(today, page.next_review_on),
     )
 
 
-async def list_treatment_options(session: AsyncSession, slug: str) -> list[TreatmentOptionPublic]:
+async def language_for(session: AsyncSession, slug: str, wanted: Languages) -> str:
+    """The language in which this reader gets a condition's page; raises ConditionNotFound."""
+    query = select(ConditionPage.locale).join(Condition, col(Condition.id) == ConditionPage.condition_id)
+    available = (await session.exec(query.where(Condition.slug == slug))).all()
+    if not available:
+        raise ConditionNotFound
+    return locales.best(wanted, available)
+
+
+async def list_treatment_options(
+    session: AsyncSession, slug: str, locale: str = DEFAULT_LOCALE
+) -> list[TreatmentOptionPublic]:
     """One page's treatment options in order; raises ConditionNotFound."""
     query = (
         select(ConditionPage.id)
         .join(Condition, col(Condition.id) == ConditionPage.condition_id)
-        .where(Condition.slug == slug, ConditionPage.locale == DEFAULT_LOCALE)
+        .where(Condition.slug == slug, ConditionPage.locale == locale)
     )
     page_id = (await session.exec(query)).first()
     if page_id is None:
@@ -169,11 +175,16 @@ async def _references(session: AsyncSession, page_id: UUID) -> list[ReferencePub
     ]
 
 
-async def _translations(session: AsyncSession, page: ConditionPage) -> list[TranslationPublic]:
+async def translations_of(
+    session: AsyncSession, condition_id: UUID, own_locale: str, own_revision: int
+) -> list[TranslationPublic]:
     """The page in other languages, and how far each of them is behind the default language's page."""
     query = select(ConditionPage.locale, ConditionPage.name, ConditionPage.revision, ConditionPage.source_revision)
-    pages = (await session.exec(query.where(ConditionPage.condition_id == page.condition_id).order_by("locale"))).all()
+    others = query.where(ConditionPage.condition_id == condition_id, ConditionPage.locale != own_locale)
+    pages = (await session.exec(others.order_by(col(ConditionPage.locale)))).all()
     newest = next((revision for locale, _, revision, _ in pages if locale == DEFAULT_LOCALE), 0)
+    if own_locale == DEFAULT_LOCALE:
+        newest = own_revision
     return [
         TranslationPublic(
             locale=locale,
@@ -181,5 +192,4 @@ async def _translations(session: AsyncSession, page: ConditionPage) -> list[Tran
             revisions_behind=0 if locale == DEFAULT_LOCALE else max(0, newest - (source or 0)),
         )
         for locale, name, _, source in pages
-        if locale != page.locale
     ]

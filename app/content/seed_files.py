@@ -1,6 +1,6 @@
 """Seed files: one YAML file per condition page, read with the line of every field."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,34 @@ class SeedInvalid(Exception):
 
 def read_documents(path: Path) -> list[tuple[Path, ConditionDocument]]:
     """Every page below `conditions/` of this folder, or in the folder itself, or the one file; raises SeedInvalid."""
+    return read_all(files_in(path))
+
+
+def files_in(path: Path) -> list[Path]:
+    """The files of a folder's pages, or the one file; raises SeedInvalid where there is none."""
     below = sorted((path / "conditions").glob("*.yaml")) or sorted(path.glob("*.yaml"))
     files = [path] if path.is_file() else below
     if not files:
         raise SeedInvalid(f"{path}: there is no seed file, and no folder with seed files")
-    documents = [(file, read_document(file)) for file in files]
-    slugs: dict[str, Path] = {}
-    for file, document in documents:
-        if document.slug in slugs:
-            line = line_of(file, ("slug",))
-            raise SeedInvalid(f"{file}:{line}: slug: {slugs[document.slug].name} describes the same condition")
-        slugs[document.slug] = file
-    return documents
+    return files
+
+
+def read_all(files: Iterable[Path]) -> list[tuple[Path, ConditionDocument]]:
+    """The pages of these files; raises SeedInvalid with the faults of all of them."""
+    documents: dict[tuple[str, str], tuple[Path, ConditionDocument]] = {}
+    faults = []
+    for file in files:
+        try:
+            document = read_document(file)
+        except SeedInvalid as error:
+            faults.append(str(error))
+            continue
+        other, _ = documents.setdefault((document.slug, document.locale), (file, document))
+        if other is not file:
+            faults.append(f"{file}:{line_of(file, ('slug',))}: slug: {other.name} describes the same condition")
+    if faults:
+        raise SeedInvalid("\n".join(faults))
+    return list(documents.values())
 
 
 def read_document(file: Path) -> ConditionDocument:

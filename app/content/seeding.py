@@ -7,11 +7,12 @@ from pathlib import Path
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content import publishing
+from app.content import publishing, slugs, withdrawals
 from app.content.document import ConditionDocument
-from app.content.errors import CategoryNamedDifferently
+from app.content.editorial_tables import Subject
+from app.content.errors import CategoryNamedDifferently, SlugRetired
 from app.content.seed_files import SeedInvalid, line_of
-from app.content.tables import Condition, ConditionRevision, ContentVersion, RevisionSource
+from app.content.tables import ConditionRevision, ContentVersion, RevisionSource
 
 SEED = "seed"
 
@@ -39,7 +40,12 @@ async def plant(session: AsyncSession, documents: Iterable[tuple[Path, Condition
             continue
         try:
             await publishing.publish(session, document, source=RevisionSource.SEED, by=SEED)
+        except SlugRetired:
+            raise SeedOutdated(f"{file}: an editor has renamed a category or a treatment that it names") from None
         except CategoryNamedDifferently as error:
+            category = await slugs.get(session, Subject.CATEGORY, document.category.slug)
+            if category.version > 1:
+                raise SeedOutdated(f"{file}: an editor has renamed its category") from None
             line = line_of(file, ("category", "name"))
             raise SeedInvalid(f"{file}:{line}: category.name: {error.detail()}") from None
         done.published.append(document.slug)
@@ -47,16 +53,22 @@ async def plant(session: AsyncSession, documents: Iterable[tuple[Path, Condition
 
 
 async def _is_known(session: AsyncSession, file: Path, document: ConditionDocument) -> bool:
+    condition = await slugs.find(session, Subject.CONDITION, document.slug)
+    if condition is None:
+        return False
     query = (
         select(ConditionRevision.source, ConditionRevision.digest)
-        .join(Condition, col(Condition.id) == ConditionRevision.condition_id)
-        .where(Condition.slug == document.slug, ConditionRevision.locale == document.locale)
+        .where(ConditionRevision.condition_id == condition.id, ConditionRevision.locale == document.locale)
         .order_by(col(ConditionRevision.number).desc())
     )
     revisions = (await session.exec(query)).all()
     last_seeded = next((digest for source, digest in revisions if source == RevisionSource.SEED), None)
     if last_seeded == document.digest():
         return True
+    if condition.slug != document.slug:
+        raise SeedOutdated(f"{file}: an editor has renamed {document.slug} to {condition.slug}; change it there")
+    if await withdrawals.find(session, condition.id) is not None:
+        raise SeedOutdated(f"{file}: an editor has withdrawn {document.slug}; publishing it is for an editor")
     if revisions and revisions[0][0] != RevisionSource.SEED:
         raise SeedOutdated(f"{file}: an editor has published {document.slug} since it was last seeded; change it there")
     return False

@@ -90,6 +90,8 @@ class ConditionPage(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("condition_id", "locale"),
         Index("ix_condition_pages_locale_sort_key", "locale", "sort_key", "condition_id"),
+        # Where each page is listed in the best language that it has.
+        Index("ix_condition_pages_sort_key", "sort_key", "condition_id"),
         Index("ix_condition_pages_unpublish_at", "unpublish_at", postgresql_where=_ENDS, sqlite_where=_ENDS),
         Index(
             "ix_condition_pages_next_review_on", "next_review_on", postgresql_where=_REVIEWED, sqlite_where=_REVIEWED

@@ -4,40 +4,51 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.content import locales
 from app.content.errors import TreatmentOptionNotFound
+from app.content.locales import Languages
 from app.content.shapes import TreatmentOffer, TreatmentPublic, TreatmentSummary
-from app.content.tables import Condition, ConditionPage, Treatment, TreatmentName, TreatmentOption
-from app.core.shapes import DEFAULT_LOCALE, Named
+from app.content.tables import Condition, ConditionPage, Treatment, TreatmentOption
+from app.core.shapes import Named
 
 
-async def list_published(session: AsyncSession, *, limit: int, after: str | None = None) -> list[TreatmentSummary]:
-    """Therapies that a published page offers, by slug."""
+async def list_published(
+    session: AsyncSession,
+    *,
+    limit: int,
+    after: tuple[int, str] | None = None,
+    languages: Languages = locales.DEFAULT,
+) -> list[tuple[TreatmentSummary, tuple[int, str]]]:
+    """Therapies that a published page offers, in the hospital's order, each with its place in it."""
     query = (
-        select(Treatment.slug, TreatmentName.name, func.count())
-        .join(TreatmentName, col(TreatmentName.treatment_id) == Treatment.id)
+        select(Treatment.position, Treatment.slug, locales.treatment_name(languages), func.count())
         .join(TreatmentOption, col(TreatmentOption.treatment_id) == Treatment.id)
         .join(ConditionPage, col(ConditionPage.id) == TreatmentOption.page_id)
-        .where(TreatmentName.locale == DEFAULT_LOCALE, ConditionPage.locale == DEFAULT_LOCALE)
-        .group_by(col(Treatment.slug), col(TreatmentName.name))
-        .order_by(col(Treatment.slug))
+        .where(locales.is_shown(languages))
+        .group_by(col(Treatment.id), col(Treatment.position), col(Treatment.slug))
+        .order_by(col(Treatment.position), col(Treatment.slug))
         .limit(limit)
     )
     if after is not None:
-        query = query.where(col(Treatment.slug) > after)
+        position, slug = after
+        later = (col(Treatment.position) == position) & (col(Treatment.slug) > slug)
+        query = query.where((col(Treatment.position) > position) | later)
     rows = await session.exec(query)
-    return [TreatmentSummary(slug=slug, name=name, condition_count=count) for slug, name, count in rows]
+    return [
+        (TreatmentSummary(slug=slug, name=name or slug, condition_count=count), (position, slug))
+        for position, slug, name, count in rows
+    ]
 
 
-async def get_published(session: AsyncSession, slug: str) -> TreatmentPublic:
+async def get_published(session: AsyncSession, slug: str, *, languages: Languages = locales.DEFAULT) -> TreatmentPublic:
     """One therapy with every condition that offers it; raises TreatmentOptionNotFound."""
     query = (
-        select(TreatmentName.name, Condition.slug, ConditionPage, TreatmentOption)
+        select(locales.treatment_name(languages), Condition.slug, ConditionPage, TreatmentOption)
         .select_from(TreatmentOption)
         .join(Treatment, col(Treatment.id) == TreatmentOption.treatment_id)
-        .join(TreatmentName, col(TreatmentName.treatment_id) == Treatment.id)
         .join(ConditionPage, col(ConditionPage.id) == TreatmentOption.page_id)
         .join(Condition, col(Condition.id) == ConditionPage.condition_id)
-        .where(Treatment.slug == slug, TreatmentName.locale == DEFAULT_LOCALE, ConditionPage.locale == DEFAULT_LOCALE)
+        .where(Treatment.slug == slug, locales.is_shown(languages))
         .order_by(col(ConditionPage.sort_key), col(ConditionPage.condition_id))
     )
     rows = (await session.exec(query)).all()
@@ -49,4 +60,4 @@ async def get_published(session: AsyncSession, slug: str) -> TreatmentPublic:
         )
         for _, condition_slug, page, option in rows
     ]
-    return TreatmentPublic(slug=slug, name=rows[0][0], offered_for=offers)
+    return TreatmentPublic(slug=slug, name=rows[0][0] or slug, offered_for=offers)

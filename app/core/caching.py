@@ -1,5 +1,6 @@
 """Conditional reads (RFC 9110, section 13): every answer to a GET has a strong ETag, and 304 where it still holds."""
 
+import gzip
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -7,11 +8,14 @@ from typing import Any, ClassVar
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.core.accept import takes_gzip
 from app.core.bodies import StrictRequest
 from app.core.etags import etag, matches
 
 PUBLIC = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
 REVALIDATE = "no-cache"
+# What tells of a body is not in an answer without one.
+NOT_IN_304 = frozenset({"content-encoding", "content-length", "content-type"})
 
 
 class ConditionalRoute(APIRoute):
@@ -21,6 +25,8 @@ class ConditionalRoute(APIRoute):
     """
 
     cache_control: ClassVar[str]
+    # Whether it is sent compressed to whoever takes that.
+    is_packed: ClassVar[bool] = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The framework's handler, and what is added to its answer."""
@@ -31,6 +37,8 @@ class ConditionalRoute(APIRoute):
                 return await handler(StrictRequest(request.scope, request.receive))
             response = await handler(request)
             if response.status_code == HTTPStatus.OK:
+                if self.is_packed:
+                    _pack(request, response)
                 return _conditional(request, response, self.cache_control)
             return response
 
@@ -41,12 +49,25 @@ class PublicRoute(ConditionalRoute):
     """Content: any cache may keep it for a minute, and longer while nobody can be asked."""
 
     cache_control = PUBLIC
+    is_packed = True
 
 
 class FreshRoute(ConditionalRoute):
     """What changes any moment: a cache has to ask each time."""
 
     cache_control = REVALIDATE
+
+
+def _pack(request: Request, response: Response) -> None:
+    varies = response.headers.get("vary")
+    response.headers["vary"] = f"Accept-Encoding, {varies}" if varies else "Accept-Encoding"
+    if takes_gzip(", ".join(request.headers.getlist("accept-encoding"))):
+        # Without the time: the same text has the same bytes, and so the same tag, whoever packs it and when.
+        packed = gzip.compress(bytes(response.body), mtime=0)
+        if len(packed) < len(response.body):
+            response.body = packed
+            response.headers["content-encoding"] = "gzip"
+            response.headers["content-length"] = str(len(packed))
 
 
 def _conditional(request: Request, response: Response, cache_control: str) -> Response:
@@ -56,8 +77,6 @@ def _conditional(request: Request, response: Response, cache_control: str) -> Re
         response.headers["etag"] = tag
     response.headers["cache-control"] = cache_control
     if matches(", ".join(request.headers.getlist("if-none-match")), tag):
-        kept = {
-            name: value for name, value in response.headers.items() if name not in ("content-length", "content-type")
-        }
+        kept = {name: value for name, value in response.headers.items() if name not in NOT_IN_304}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
     return response

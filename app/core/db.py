@@ -61,6 +61,9 @@ _POSTGRES_OPTIONS = (
 )
 
 
+# Set in a session's `info` by whoever changes what everybody may read.
+PUBLISHES = "publishes"
+
 # PostgreSQL's SQLSTATE for a lock that was not to be had within lock_timeout.
 LOCK_NOT_AVAILABLE = "55P03"
 
@@ -79,6 +82,8 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         # How many transactions of this process were committed, or may have been.
         self.writes = 0
+        # The same of those that changed what everybody may read.
+        self.publishes = 0
         path = settings.sqlite_path
         if path is not None:
             lock = FileLock(path.with_name(path.name + ".lock"), patience=PATIENCE)
@@ -126,7 +131,7 @@ class Database:
 
         The commit lies inside `begin()`: what fails at COMMIT reaches whoever asked for the session, before an answer.
         """
-        is_done = False
+        is_done = publishes = False
         try:
             async with (
                 AsyncSession(self.writing, expire_on_commit=False) as session,
@@ -137,11 +142,13 @@ class Database:
                 yield session
                 await write_deferred(session)
                 is_done = True
+                publishes = PUBLISHES in session.info
         except (PoolTimeout, LockTimeout):
             raise DatabaseBusy from None
         finally:
             # Also when COMMIT failed: the database may have done it.
             self.writes += is_done
+            self.publishes += publishes
 
     async def close(self) -> None:
         """Give every connection back."""

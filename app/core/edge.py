@@ -11,10 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import logs
 from app.core.errors import BodyTooLarge, InternalError
-from app.core.ids import new_id
+from app.core.ids import new_request_id
 from app.core.problems import render
 
 MAX_BODY_BYTES = 64 * 1024
+# Of a page's text, which is sent to these addresses.
+MAX_TEXT_BYTES = 1024 * 1024
+_TEXTS = re.compile(r"^POST /conditions$|^PUT /conditions/[^/]+/draft$")
 # A UUID, with hyphens or without: nothing else that a client sends is worth a place in the logs.
 _REQUEST_ID = re.compile(rb"^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -38,7 +41,7 @@ class Edge:
             return
         began = time.perf_counter()
         headers = dict(scope["headers"])
-        request_id = _request_id(headers)
+        request_id = request_id_of(headers)
         # A copy: the server looks at its own to learn whether the answer has a body.
         inner = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
         if scope["method"] == "HEAD":
@@ -57,14 +60,25 @@ class Edge:
         try:
             await self.app(inner, receive, answer)
         finally:
-            logs.event(
-                "request",
-                request_id=request_id,
-                method=scope["method"] if scope["method"] in _METHODS else "OTHER",
-                route=getattr(inner.get("route"), "path", "unmatched"),
-                status=status,
-                milliseconds=round((time.perf_counter() - began) * 1000, 2),
-            )
+            log(request_id, scope["method"], getattr(inner.get("route"), "path", "unmatched"), status, began)
+
+
+def request_id_of(headers: dict[bytes, bytes]) -> str:
+    """The client's own, if it is a UUID, else a new one."""
+    given = headers.get(b"x-request-id")
+    return given.decode() if given and _REQUEST_ID.match(given) else new_request_id()
+
+
+def log(request_id: str, method: str, route: str, status: int, began: float) -> None:
+    """One line for a request; `route` is a template, `began` what the performance counter said."""
+    logs.event(
+        "request",
+        request_id=request_id,
+        method=method if method in _METHODS else "OTHER",
+        route=route,
+        status=int(status),
+        milliseconds=round((time.perf_counter() - began) * 1000, 2),
+    )
 
 
 class LastResort:
@@ -135,8 +149,9 @@ async def _whole_body(scope: Scope, receive: Receive) -> Receive:
     Raises BodyTooLarge, and ClientDisconnect when the end of it never came.
     """
     headers = dict(scope["headers"])
+    most = MAX_TEXT_BYTES if _TEXTS.match(f"{scope['method']} {scope['path']}") else MAX_BODY_BYTES
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+    if length.isdigit() and int(length) > most:
         raise BodyTooLarge
     if b"content-length" not in headers and b"transfer-encoding" not in headers:
         return receive
@@ -147,7 +162,7 @@ async def _whole_body(scope: Scope, receive: Receive) -> Receive:
             raise ClientDisconnect
         body += message.get("body", b"")
         has_more = message.get("more_body", False)
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > most:
             raise BodyTooLarge
     pieces = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -157,17 +172,12 @@ async def _whole_body(scope: Scope, receive: Receive) -> Receive:
     return replay
 
 
-def _request_id(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.match(given) else new_id().hex
-
-
 def _headers(message: Message, request_id: str, *, private: bool) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, Any]] = [
         (name, value) for name, value in message["headers"] if not (private and name == b"cache-control")
     ]
     if private or (message["status"] >= HTTPStatus.BAD_REQUEST and all(n != b"cache-control" for n, _ in headers)):
         headers.append((b"cache-control", b"no-store"))
-    headers.append((b"x-request-id", request_id.encode()))
     headers.append((b"x-content-type-options", b"nosniff"))
+    headers.append((b"x-request-id", request_id.encode()))
     return headers

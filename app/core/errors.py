@@ -87,7 +87,7 @@ class InvalidInput(Refusal):
 
 
 class BodyTooLarge(Refusal):
-    """The request's body is larger than 64 KiB."""
+    """The request's body is larger than 64 KiB or, where a page's text is sent, 1 MiB."""
 
     status = 413
 

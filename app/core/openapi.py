@@ -24,10 +24,15 @@ _HEADERS: dict[str, Any] = {
         "description": "`true` where an earlier attempt with this key did it.",
         "schema": {"type": "string", "enum": ["true"]},
     },
-    "Link": {"description": 'The next page, `<...>; rel="next"` (RFC 8288).', "schema": {"type": "string"}},
+    "Last-Modified": {"description": "When it last changed.", "schema": {"type": "string"}},
+    "Link": {
+        "description": 'The next page, `<...>; rel="next"` (RFC 8288); of one thing its address, `rel="canonical"`.',
+        "schema": {"type": "string"},
+    },
     "Location": {"description": "Address of what was made.", "schema": {"type": "string", "format": "uri-reference"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {"description": "The scheme to use, `Bearer`.", "schema": {"type": "string"}},
+    "Vary": {"description": "Request headers that decide about the answer.", "schema": {"type": "string"}},
     "X-Request-Id": {
         "description": "The request's id: quote it when you report a problem.",
         "schema": {"type": "string"},

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CAREPATH_"
+_MAX_FRONTEND_URL = 200
 
 
 class SettingsInvalid(Exception):
@@ -43,6 +44,12 @@ def _origin(origin: str) -> str:
     return origin
 
 
+def _frontend_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~-]+)*", url) or len(url) > _MAX_FRONTEND_URL:
+        raise PydanticCustomError("frontend_url", "must look like https://www.example.org, without a slash at its end")
+    return url
+
+
 def _network(address: str) -> str:
     try:
         return str(ipaddress.ip_network(address))
@@ -67,6 +74,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode] = ()
     docs: bool | None = None
+    frontend_url: Annotated[str, AfterValidator(_frontend_url)] | None = None
+    content_approval: bool | None = None
     rate_limits: bool = True
     anonymous_writes_per_minute: Annotated[int, Field(ge=1)] = 30
     hold_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
@@ -81,6 +90,9 @@ class Settings(BaseSettings):
     retention_days_cancelled: Days = 30
     retention_days_expired: Days = 1
     audit_head_file: Path | None = None
+    preview_seconds: Annotated[int, Field(ge=1, le=60 * 60 * 24 * 30)] = 60 * 60 * 24
+    pages_memory_mb: Annotated[int, Field(ge=0)] = 128
+    log_pages: bool = False
     trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode] = ()
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
@@ -103,6 +115,11 @@ class Settings(BaseSettings):
     def shows_docs(self) -> bool:
         """Whether `/docs` is served: unless told otherwise, in development only."""
         return self.docs if self.docs is not None else not self.is_production
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a page is published only after somebody else has approved it: by default in production."""
+        return self.content_approval if self.content_approval is not None else self.is_production
 
     @property
     def sqlite_path(self) -> Path | None:

@@ -1,10 +1,12 @@
 """What the doors of one booking have in common: who may pass, and what the booking is about."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Path
 from sqlalchemy import Row
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import callers
 from app.access.callers import BOOKING_HOLDER, KEY_PREFIXES, Scope
@@ -12,6 +14,8 @@ from app.access.errors import CredentialInvalid, ScopeMissing
 from app.consultations import bookings
 from app.consultations.bookings import Booking, Topic
 from app.consultations.errors import BookingNotFound
+from app.content import slugs
+from app.content.editorial_tables import Subject
 from app.content.errors import ConditionNotFound
 from app.content.published import PublishedPages
 from app.core.db import Database
@@ -67,14 +71,17 @@ async def let_in(database: Database, reference: str, token: str | None, scope: S
         return Visitor(staff.actor, is_staff=True, scopes=staff.scopes, seen=await bookings.get(session, reference))
 
 
-async def find_topic(published: PublishedPages, slug: str | None) -> Topic | None:
-    """The condition that was asked for; raises InvalidInput for one that is not published."""
+async def find_topic(session: AsyncSession, published: PublishedPages, slug: str | None) -> Topic | None:
+    """The condition that was asked for, by its slug or a former one; raises InvalidInput unless it is published."""
     if slug is None:
         return None
-    try:
+    with suppress(ConditionNotFound):
         return await _topic(published, slug)
-    except ConditionNotFound:
-        raise InvalidInput.at("/condition", "unknown_reference", "names nothing that is published here") from None
+    renamed = await slugs.find(session, Subject.CONDITION, slug)
+    with suppress(ConditionNotFound):
+        if renamed is not None:
+            return await _topic(published, renamed.slug)
+    raise InvalidInput.at("/condition", "unknown_reference", "names nothing that is published here")
 
 
 async def topic_of_slot(published: PublishedPages, slot: Row[Any]) -> Topic | None:
@@ -89,6 +96,6 @@ async def topic_of_slot(published: PublishedPages, slot: Row[Any]) -> Topic | No
 
 
 async def _topic(published: PublishedPages, slug: str) -> Topic:
-    about = (await published.page(slug)).reference
+    about = await published.reference(slug)
     bring = about.what_to_bring
     return Topic(about.id, about.category_id, about.slug, about.name, bring.model_dump(), about.revision)

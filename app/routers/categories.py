@@ -6,17 +6,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.content import categories
+from app.content import categories, slugs
+from app.content.editorial_tables import Subject
 from app.content.errors import CategoryNotFound
 from app.content.shapes import CategoryPublic, CategorySummary
-from app.core.caching import PublicRoute
 from app.core.errors import InvalidInput
-from app.core.paging import PageQuery, next_link, page_of, small
+from app.core.paging import next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import ListShape
-from app.routers.deps import ALWAYS, PathSlug, ReadSession
+from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.former_slugs import SlugRoute, moved
+from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, LocalizedQuery, languages_of, say
 
-router = APIRouter(prefix="/categories", tags=["Categories"], route_class=PublicRoute, responses=responses(*ALWAYS))
+router = APIRouter(prefix="/categories", tags=["Categories"], route_class=SlugRoute, responses=responses(*ALWAYS))
 
 
 class CategoryList(ListShape):
@@ -25,25 +27,46 @@ class CategoryList(ListShape):
     items: list[CategorySummary] = Field(description="Categories in the hospital's order.")
 
 
-@router.get("", responses=responses(InvalidInput))
+@router.get("", responses={200: IN_ITS_LANGUAGE, **responses(InvalidInput)})
 async def list_categories(
-    query: Annotated[PageQuery, Query()], request: Request, response: Response, session: ReadSession
+    query: Annotated[LocalizedQuery, Query()],
+    request: Request,
+    response: Response,
+    house: HouseInUse,
+    session: ReadSession,
+    accept_language: AcceptLanguage = None,
 ) -> CategoryList:
     """List categories.
 
     Each with the number of its published conditions.
     """
-    found = await categories.list_published(session, limit=query.limit + 1, after=query.position(small, str))
+    languages = await languages_of(house, accept_language, query.locale)
+    found = await categories.list_published(
+        session, limit=query.limit + 1, after=query.position(small, str), languages=languages
+    )
+    await say(house, response, languages[0])
     page, last = page_of(found, query.limit)
     return CategoryList(
         items=[category for category, _ in page], next=next_link(request, response, query, last, itemgetter(1))
     )
 
 
-@router.get("/{slug}", responses=responses(CategoryNotFound))
-async def read_category(slug: PathSlug, session: ReadSession) -> CategoryPublic:
+@router.get("/{slug}", responses={200: IN_ITS_LANGUAGE, **responses(CategoryNotFound, InvalidInput), **moved()})
+async def read_category(
+    slug: PathSlug,
+    request: Request,
+    response: Response,
+    house: HouseInUse,
+    session: ReadSession,
+    accept_language: AcceptLanguage = None,
+    locale: AskedLocale = None,
+) -> CategoryPublic:
     """Read a category.
 
     With all of its published conditions, by name.
     """
-    return await categories.get_published(session, slug)
+    languages = await languages_of(house, accept_language, locale)
+    found = await categories.get_published(session, slug, languages=languages)
+    request.state.version = (await slugs.get(session, Subject.CATEGORY, slug)).version
+    await say(house, response, languages[0], address=f"/categories/{slug}")
+    return found

@@ -1,5 +1,6 @@
 """Condition pages and their cards."""
 
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Annotated
 from uuid import UUID
@@ -7,23 +8,25 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.content import conditions, pages
+from app.content import conditions, found_conditions, pages
 from app.content.errors import ConditionNotFound
-from app.content.shapes import ConditionPublic, ConditionSummary, TreatmentOptionPublic
+from app.content.shapes import ConditionPublic, ConditionSummary, ReviewStatus, TreatmentOptionPublic
 from app.content.tables import CodeSystem
-from app.core.caching import PublicRoute
 from app.core.errors import InvalidInput
-from app.core.paging import PageQuery, next_link, page_of
+from app.core.paging import next_link, page_of
 from app.core.problems import responses
-from app.core.shapes import ListShape, Slug
+from app.core.shapes import Line, ListShape, Slug
+from app.routers import json_ld
 from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.former_slugs import SlugRoute, moved
+from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, LocalizedQuery, languages_of, say
+from app.routers.search import WORDS, position_of
 
-router = APIRouter(prefix="/conditions", tags=["Conditions"], route_class=PublicRoute, responses=responses(*ALWAYS))
-_IN_ITS_LANGUAGE = {"headers": {"Content-Language": {"$ref": "#/components/headers/Content-Language"}}}
+router = APIRouter(prefix="/conditions", tags=["Conditions"], route_class=SlugRoute, responses=responses(*ALWAYS))
 _CODE = r"^(icd-10|mesh)\|[A-Z0-9.]{1,16}$"
 
 
-class ConditionQuery(PageQuery):
+class ConditionQuery(LocalizedQuery):
     """Which conditions to list."""
 
     category: Slug | None = Field(
@@ -38,12 +41,16 @@ class ConditionQuery(PageQuery):
     code: str | None = Field(
         default=None, pattern=_CODE, description="Only those with this code: `system|code`.", examples=["icd-10|C91.0"]
     )
+    review_status: ReviewStatus | None = Field(
+        default=None, description="Only those whose review stands so today, UTC.", examples=["due"]
+    )
+    q: Annotated[str, Line(200)] | None = Field(default=None, description=WORDS, examples=["leukemia"])
 
 
 class ConditionList(ListShape):
     """One page of a list of conditions."""
 
-    items: list[ConditionSummary] = Field(description="Conditions by name.")
+    items: list[ConditionSummary] = Field(description="Conditions by name; with `q` the best first.")
 
 
 class ConditionTreatmentOptionList(ListShape):
@@ -52,20 +59,37 @@ class ConditionTreatmentOptionList(ListShape):
     items: list[TreatmentOptionPublic] = Field(description="All of them, in the page's order.")
 
 
-@router.get("", responses=responses(InvalidInput))
+@router.get("", responses={200: IN_ITS_LANGUAGE, **responses(InvalidInput)})
 async def list_conditions(
-    query: Annotated[ConditionQuery, Query()], request: Request, response: Response, session: ReadSession
+    query: Annotated[ConditionQuery, Query()],
+    request: Request,
+    response: Response,
+    house: HouseInUse,
+    session: ReadSession,
+    accept_language: AcceptLanguage = None,
 ) -> ConditionList:
     """List conditions.
 
     Every given filter must hold. Go on with `next` while it is there.
     """
-    wanted = conditions.ConditionFilter(query.category, query.letter, query.treatment, None)
+    code = None
     if query.code is not None:
-        system, code = query.code.split("|")
-        wanted = conditions.ConditionFilter(query.category, query.letter, query.treatment, (CodeSystem(system), code))
-    found = await conditions.list_published(session, wanted, limit=query.limit + 1, after=query.position(str, UUID))
-    page, last = page_of(found, query.limit)
+        system, code_in_it = query.code.split("|")
+        code = (CodeSystem(system), code_in_it)
+    wanted = conditions.ConditionFilter(query.category, query.letter, query.treatment, code, query.review_status)
+    languages = await languages_of(house, accept_language, query.locale)
+    found: Sequence[tuple[ConditionSummary, tuple[object, ...]]]
+    if query.q is None:
+        found = await conditions.list_published(
+            session, wanted, limit=query.limit + 1, after=query.position(str, UUID), languages=languages
+        )
+    else:
+        place = position_of(query)
+        found = await found_conditions.list_found(
+            session, house.search, query.q, wanted, limit=query.limit + 1, after=place, languages=languages
+        )
+    await say(house, response, languages[0])
+    page, last = page_of(list(found), query.limit)
     return ConditionList(
         items=[card for card, _ in page],
         next=next_link(request, response, query, last, itemgetter(1)),
@@ -75,23 +99,58 @@ async def list_conditions(
 @router.get(
     "/{slug}",
     response_model=ConditionPublic,
-    responses={200: _IN_ITS_LANGUAGE, **responses(ConditionNotFound)},
+    responses={
+        200: {"description": "A whole condition page.", "content": json_ld.CONTENT, **IN_ITS_LANGUAGE},
+        **responses(ConditionNotFound, InvalidInput),
+        **moved(can_be_gone=True),
+    },
 )
-async def read_condition(slug: PathSlug, house: HouseInUse) -> Response:
+async def read_condition(
+    slug: PathSlug,
+    request: Request,
+    response: Response,
+    house: HouseInUse,
+    session: ReadSession,
+    accept_language: AcceptLanguage = None,
+    locale: AskedLocale = None,
+) -> ConditionPublic | Response:
     """Read a condition's page.
 
     The whole page in one answer: texts, risk factors, causes, treatment options, and where to find the consultation
     slots for it.
     """
-    page = await house.published.page(slug)
-    headers = {"etag": page.etag, "content-language": page.locale}
-    return Response(page.body, media_type="application/json", headers=headers)
+    languages = await languages_of(house, accept_language, locale)
+    page = await pages.get_published(session, slug, await pages.language_for(session, slug, languages))
+    answer = json_ld.json_ld_of(page, house.settings.frontend_url) if json_ld.is_preferred(request) else None
+    request.state.version = page.revision
+    await say(
+        house,
+        answer or response,
+        page.locale,
+        address=f"/conditions/{slug}",
+        changed_at=page.updated_at,
+        varies="Accept, Accept-Language",
+    )
+    return answer or page
 
 
-@router.get("/{slug}/treatment-options", responses=responses(ConditionNotFound))
-async def list_condition_treatment_options(slug: PathSlug, session: ReadSession) -> ConditionTreatmentOptionList:
+@router.get(
+    "/{slug}/treatment-options",
+    responses={200: IN_ITS_LANGUAGE, **responses(ConditionNotFound, InvalidInput), **moved(can_be_gone=True)},
+)
+async def list_condition_treatment_options(
+    slug: PathSlug,
+    response: Response,
+    house: HouseInUse,
+    session: ReadSession,
+    accept_language: AcceptLanguage = None,
+    locale: AskedLocale = None,
+) -> ConditionTreatmentOptionList:
     """List a condition's treatment options.
 
     All of them, in the order of the page.
     """
-    return ConditionTreatmentOptionList(items=await pages.list_treatment_options(session, slug))
+    languages = await languages_of(house, accept_language, locale)
+    language = await pages.language_for(session, slug, languages)
+    await say(house, response, language, address=f"/conditions/{slug}/treatment-options")
+    return ConditionTreatmentOptionList(items=await pages.list_treatment_options(session, slug, language))

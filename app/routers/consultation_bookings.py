@@ -113,7 +113,7 @@ async def book_consultation(
     async def make(session: AsyncSession, booking_id: UUID) -> bytes:
         if owner is not None and house.settings.rate_limits:
             await seats.refuse_too_many(session, owner, most=house.settings.holds_per_caller)
-        asked_topic = await find_topic(house.published, wish.condition)
+        asked_topic = await find_topic(session, house.published, wish.condition)
         slot = await slots.lock(session, wish.slot_id)
         new = NewBooking(
             booking_id,

@@ -41,6 +41,7 @@ from app.routers.deps import (
     WriteSession,
     with_api_key,
 )
+from app.routers.former_slugs import with_present_slugs
 
 router = APIRouter(
     prefix="/consultation-slots",
@@ -135,7 +136,13 @@ async def list_consultation_slots(
 
     async def ask() -> list[ConsultationSlotPublic]:
         async with house.database.look() as look:
-            return await slots.find(look, query.filter(), policy=house.policy, limit=query.limit + 1, after=after)
+            try:
+                return await slots.find(look, query.filter(), policy=house.policy, limit=query.limit + 1, after=after)
+            except InvalidInput:
+                wanted = await with_present_slugs(look, query.filter())
+                if wanted == query.filter():
+                    raise
+                return await slots.find(look, wanted, policy=house.policy, limit=query.limit + 1, after=after)
 
     if query.status is None:
         found = await house.brief.get(("slots", query.model_dump_json()), ask)
@@ -191,7 +198,7 @@ async def create_consultation_slot(
     """
 
     async def make(session: AsyncSession, slot_id: UUID) -> bytes:
-        await slots.post(session, wish, slot_id=slot_id, by=caller.actor)
+        await slots.post(session, await with_present_slugs(session, wish), slot_id=slot_id, by=caller.actor)
         return (await slots.get(session, slot_id, policy=house.policy)).model_dump_json().encode()
 
     if key is None:

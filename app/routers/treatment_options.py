@@ -1,24 +1,27 @@
 """Every therapy that the hospital offers."""
 
+from operator import itemgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.content import treatment_options
+from app.content import slugs, treatment_options
+from app.content.editorial_tables import Subject
 from app.content.errors import TreatmentOptionNotFound
 from app.content.shapes import TreatmentPublic, TreatmentSummary
-from app.core.caching import PublicRoute
 from app.core.errors import InvalidInput
-from app.core.paging import PageQuery, next_link, page_of
+from app.core.paging import next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import ListShape
-from app.routers.deps import ALWAYS, PathSlug, ReadSession
+from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.former_slugs import SlugRoute, moved
+from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, LocalizedQuery, languages_of, say
 
 router = APIRouter(
     prefix="/treatment-options",
     tags=["Treatment options"],
-    route_class=PublicRoute,
+    route_class=SlugRoute,
     responses=responses(*ALWAYS),
 )
 
@@ -26,28 +29,49 @@ router = APIRouter(
 class TreatmentList(ListShape):
     """One page of a list of treatments."""
 
-    items: list[TreatmentSummary] = Field(description="Treatments by slug.")
+    items: list[TreatmentSummary] = Field(description="Treatments in the hospital's order.")
 
 
-@router.get("", responses=responses(InvalidInput))
+@router.get("", responses={200: IN_ITS_LANGUAGE, **responses(InvalidInput)})
 async def list_treatment_options(
-    query: Annotated[PageQuery, Query()], request: Request, response: Response, session: ReadSession
+    query: Annotated[LocalizedQuery, Query()],
+    request: Request,
+    response: Response,
+    house: HouseInUse,
+    session: ReadSession,
+    accept_language: AcceptLanguage = None,
 ) -> TreatmentList:
     """List treatments.
 
     Each with the number of published conditions that it is offered for.
     """
-    found = await treatment_options.list_published(session, limit=query.limit + 1, after=query.first(str))
+    languages = await languages_of(house, accept_language, query.locale)
+    found = await treatment_options.list_published(
+        session, limit=query.limit + 1, after=query.position(small, str), languages=languages
+    )
+    await say(house, response, languages[0])
     page, last = page_of(found, query.limit)
     return TreatmentList(
-        items=page, next=next_link(request, response, query, last, lambda treatment: (treatment.slug,))
+        items=[treatment for treatment, _ in page], next=next_link(request, response, query, last, itemgetter(1))
     )
 
 
-@router.get("/{slug}", responses=responses(TreatmentOptionNotFound))
-async def read_treatment_option(slug: PathSlug, session: ReadSession) -> TreatmentPublic:
+@router.get("/{slug}", responses={200: IN_ITS_LANGUAGE, **responses(TreatmentOptionNotFound, InvalidInput), **moved()})
+async def read_treatment_option(
+    slug: PathSlug,
+    request: Request,
+    response: Response,
+    house: HouseInUse,
+    session: ReadSession,
+    accept_language: AcceptLanguage = None,
+    locale: AskedLocale = None,
+) -> TreatmentPublic:
     """Read a treatment.
 
     With every condition that it is offered for, and what each page says of it.
     """
-    return await treatment_options.get_published(session, slug)
+    languages = await languages_of(house, accept_language, locale)
+    found = await treatment_options.get_published(session, slug, languages=languages)
+    request.state.version = (await slugs.get(session, Subject.TREATMENT, slug)).version
+    await say(house, response, languages[0], address=f"/treatment-options/{slug}")
+    return found

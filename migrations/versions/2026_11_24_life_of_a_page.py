@@ -32,6 +32,7 @@ def upgrade() -> None:
         "ix_condition_pages_unpublish_at", "condition_pages", ["unpublish_at"],
         sqlite_where=_ENDS, postgresql_where=_ENDS,
     )  # fmt: skip
+    op.create_index("ix_condition_pages_sort_key", "condition_pages", ["sort_key", "condition_id"])
     op.create_index(
         "ix_condition_pages_next_review_on", "condition_pages", ["next_review_on"],
         sqlite_where=_REVIEWED, postgresql_where=_REVIEWED,
@@ -191,6 +192,7 @@ def downgrade() -> None:
     _drop_columns("categories", "version")
     _drop_columns("condition_revisions", "approved_by", "author")
     op.drop_index("ix_condition_pages_next_review_on", "condition_pages")
+    op.drop_index("ix_condition_pages_sort_key", "condition_pages")
     op.drop_index("ix_condition_pages_unpublish_at", "condition_pages")
     _drop_columns(
         "condition_pages", "unpublish_at", "source_revision", "review_told_on", "reviewed_by", "next_review_on",

@@ -25,6 +25,7 @@ from app.consultations.shapes import (
     SlotCancellation,
 )
 from app.content.published import PublishedPages
+from app.content.search import Search
 from app.core import crypto, problems
 from app.core.brief import BriefMemory
 from app.core.db import Database, DatabaseBusy
@@ -46,7 +47,8 @@ class Doors:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.database = database
         keyring, policy = crypto.load_keyring(settings.keyring_path), Policy.of_hospital(settings)
-        self.house = House(database, keyring, PublishedPages(database), BriefMemory(database), policy, settings)
+        memories = PublishedPages(database), Search(database), BriefMemory(database)
+        self.house = House(database, keyring, *memories, policy, settings)
         self.own = {"house": self.house, "request": _request(consultation_bookings.router.prefix), "caller": ANONYMOUS}
 
     async def book(self, wish: ConsultationBookingCreate, key: str, *, hold_seconds: float = 300) -> Response:

@@ -1,0 +1,129 @@
+"""Condition pages as JSON-LD: at an address of their own, and at the page's for whoever prefers it."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from app.content import pages
+from app.content.errors import ConditionNotFound
+from app.content.shapes import ConditionPublic
+from app.core.errors import InvalidInput
+from app.core.media_types import prefers
+from app.core.problems import responses
+from app.interop.schema_org import CONTEXT, MEDIA_TYPE, medical_web_page_bytes
+from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.former_slugs import SlugRoute, moved
+from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, languages_of, say
+
+# What the OpenAPI file says of it: the frame of it, whose parts schema.org describes.
+CONTENT: Final[dict[str, Any]] = {
+    MEDIA_TYPE: {
+        "schema": {
+            "type": "object",
+            "required": ["@context", "@type", "name", "inLanguage", "about", "hasPart"],
+            "properties": {
+                "@context": {"const": CONTEXT},
+                "@type": {"const": "MedicalWebPage"},
+                "name": {"type": "string"},
+                "inLanguage": {"type": "string"},
+                "about": {"type": "object", "description": "A `MedicalCondition`."},
+                "hasPart": {
+                    "type": "array",
+                    "items": {"type": "object"},
+                    "description": "The page's sections, each a `HealthTopicContent`.",
+                },
+            },
+        },
+        "example": {
+            "@context": CONTEXT,
+            "@type": "MedicalWebPage",
+            "@id": "https://www.example.org/conditions/acute-lymphoblastic-leukemia",
+            "url": "https://www.example.org/conditions/acute-lymphoblastic-leukemia",
+            "name": "Acute Lymphoblastic Leukemia",
+            "inLanguage": "en",
+            "about": {
+                "@type": "MedicalCondition",
+                "@id": "https://www.example.org/conditions/acute-lymphoblastic-leukemia#condition",
+                "name": "Acute Lymphoblastic Leukemia",
+                "alternateName": ["ALL"],
+                "code": [{"@type": "MedicalCode", "codeValue": "C91.0", "codingSystem": "ICD-10"}],
+                "riskFactor": [{"@type": "MedicalRiskFactor", "name": "Family history"}],
+            },
+            "hasPart": [
+                {
+                    "@type": "HealthTopicContent",
+                    "identifier": "when_to_consult",
+                    "hasHealthAspect": f"{CONTEXT}/SeeDoctorHealthAspect",
+                    "text": "Upon diagnosis of ALL or suspicious blood test results.",
+                }
+            ],
+        },
+    }
+}
+
+
+_MOVED: Final = moved(can_be_gone=True)
+# The framework would say that this is JSON-LD too.
+_MOVED[308]["content"] = {
+    "application/json": {"schema": {"$ref": f"#/components/schemas/{_MOVED[308].pop('model').__name__}"}}
+}
+
+
+class JsonLdAnswer(Response):
+    """A page as JSON-LD."""
+
+    media_type = MEDIA_TYPE
+
+
+router = APIRouter(
+    prefix="/conditions",
+    tags=["Web"],
+    route_class=SlugRoute,
+    default_response_class=JsonLdAnswer,
+    responses=responses(*ALWAYS),
+)
+
+
+@router.get(
+    "/{slug}.jsonld",
+    responses={
+        200: {
+            "description": "The page as a `MedicalWebPage` of schema.org.",
+            "content": CONTENT,
+            **IN_ITS_LANGUAGE,
+        },
+        **responses(ConditionNotFound, InvalidInput),
+        **_MOVED,
+    },
+)
+async def read_condition_json_ld(
+    slug: PathSlug,
+    request: Request,
+    session: ReadSession,
+    house: HouseInUse,
+    accept_language: AcceptLanguage = None,
+    locale: AskedLocale = None,
+) -> Response:
+    """Read a condition's page as JSON-LD.
+
+    What a frontend puts into the page for search engines, in the words of schema.org 30.0: all of it may stand between
+    `<script type="application/ld+json">` and `</script>` as it is. Addresses are the frontend's; where it is not known
+    to this API (`CAREPATH_FRONTEND_URL`), they are left out. The page's own address answers the same to whoever
+    prefers `application/ld+json` to `application/json`.
+    """
+    languages = await languages_of(house, accept_language, locale)
+    page = await pages.get_published(session, slug, await pages.language_for(session, slug, languages))
+    answer = json_ld_of(page, house.settings.frontend_url)
+    request.state.version = page.revision
+    await say(house, answer, page.locale, address=f"/conditions/{slug}", changed_at=page.updated_at)
+    return answer
+
+
+def is_preferred(request: Request) -> bool:
+    """Whether the client would rather have JSON-LD than JSON."""
+    return prefers(", ".join(request.headers.getlist("accept")), MEDIA_TYPE, "application/json")
+
+
+def json_ld_of(page: ConditionPublic, frontend_url: str | None) -> Response:
+    """The JSON-LD of a page."""
+    return JsonLdAnswer(medical_web_page_bytes(page, frontend_url=frontend_url))
