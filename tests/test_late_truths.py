@@ -26,8 +26,7 @@ BOOKINGS = "/consultation-bookings"
 async def test_a_sharp_s_is_not_two_of_them(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
     """They are two hosts: whoever asks for one person's data must not get, or erase, another's."""
     slot = await post_slot(client, admin)
-    wish = booking_wish(slot["id"])
-    wish["patient"]["email"] = "Anna@straße.example"
+    wish = booking_wish(slot["id"], patient={"name": "Synthetic", "email": "Anna@straße.example"})
     assert (await client.post(BOOKINGS, json=wish, headers=new_key())).status_code == 201
     found = [
         len((await client.post("/privacy/export", json={"email": f"anna@{host}"}, headers=admin)).json()["bookings"])
