@@ -107,7 +107,7 @@ class Search:
         return [(hit.card.id, hit.position) for hit in found.hits]
 
     async def _beside(self, search: Callable[[], _T]) -> _T:
-        return search()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, search)
 
     async def _fresh(self, version: int = 0) -> Snapshot:
         """The index: it knows what this process has published, and what others had published a second ago."""

@@ -1,43 +1,16 @@
-"""Why something was found: the part of its text that holds the words, and where they stand in it."""
+"""Why something was found: which of its texts holds the words, and where they stand in it."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import IntEnum
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from app.content.search_index import BETWEEN
+from app.content.search_marks import Grade, Line, Spot, best_of, held_by, lines_of, show
 from app.content.search_queries import MOST_WORDS, SHORTEST_BEGINNING_IN_TEXT, Stage
-from app.content.search_shapes import Place, SearchHighlight, SearchMatch
-from app.content.search_words import code_of, fold, is_code, is_like, spans, typos, words_in, words_of
+from app.content.search_shapes import Place, SearchMatch
+from app.content.search_words import code_of, is_code, is_like, spans, typos, words_in, words_of
 
-# In code points. The words that were found stand in the first third.
-_LONGEST: Final = 200
-_BEFORE: Final = 60
-_ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 _NAMES: Final = frozenset({Place.NAME, Place.ALTERNATE_NAMES})
-
-
-class _Grade(IntEnum):
-    """How a word of the question stands in a text, the best first."""
-
-    WRITTEN = 0
-    BEGUN = 1
-    MISTYPED = 2
-
-
-class _Spot(NamedTuple):
-    start: int
-    end: int
-    # Which of the question's words stands there.
-    word: int
-    grade: _Grade
-
-
-class _Line(NamedTuple):
-    place: str
-    text: str
-    # Without accents and case.
-    plain: str
 
 
 class _Mistyped(NamedTuple):
@@ -72,48 +45,48 @@ class Explainer:
     def explain(self, places: Sequence[str], texts: Sequence[str]) -> SearchMatch:
         """The first of the texts that hold the most of the words; they begin with the name."""
         names = sum([place in _NAMES for place in places])
-        lines = _lines(places[:names], texts[:names])
+        lines = lines_of(places[:names], texts[:names])
         line, spots = self._first(lines, self._likely(lines), self._written, lines[0], [])
-        if _held(spots) == len(self._words):
-            return _match(line, spots)
-        lines += _lines(places[names:], texts[names:])
+        if held_by(spots) == len(self._words):
+            return show(line, spots)
+        lines += lines_of(places[names:], texts[names:])
         likely = self._likely(lines)
         line, spots = self._first(lines, likely, self._written, line, spots)
         if is_code(self._code) and not (spots and line.place in _NAMES):
             for coded in lines:
                 if coded.place == Place.CODES and code_of(coded.text).startswith(self._code):
-                    return _match(coded, [_Spot(0, len(coded.text), 0, _Grade.WRITTEN)])
+                    return show(coded, [Spot(0, len(coded.text), 0, Grade.WRITTEN)])
         # A word that stands somewhere as it was written has no typo.
-        if _held(spots) < len(self._words) and any(
+        if held_by(spots) < len(self._words) and any(
             word.most and not any(word.text in line.plain for line in lines) for word in self._typos
         ):
             readable = [line for line in lines if self._stage > Stage.ALL_WORDS or line.place in _NAMES]
             line, spots = self._first(readable, self._similar(readable), self._mistyped, line, spots)
-        return _match(line, spots)
+        return show(line, spots)
 
     def _first(
         self,
-        lines: Sequence[_Line],
+        lines: Sequence[Line],
         most: Sequence[int],
-        read: Callable[[_Line], list[_Spot]],
-        line: _Line,
-        spots: list[_Spot],
-    ) -> tuple[_Line, list[_Spot]]:
+        read: Callable[[Line], list[Spot]],
+        line: Line,
+        spots: list[Spot],
+    ) -> tuple[Line, list[Spot]]:
         """The first line that holds the most words, if it holds more than this one; each may hold so many at most."""
         # Reading is dear: those that may hold the most come first.
         for number in sorted(range(len(lines)), key=most.__getitem__, reverse=True):
-            if most[number] <= _held(spots):
+            if most[number] <= held_by(spots):
                 break
             found = read(lines[number])
-            if _held(found) > _held(spots):
+            if held_by(found) > held_by(spots):
                 line, spots = lines[number], found
         return line, spots
 
-    def _likely(self, lines: Sequence[_Line]) -> list[int]:
+    def _likely(self, lines: Sequence[Line]) -> list[int]:
         """How many of the words each line may hold as they were written."""
         return [sum([word in line.plain for word in self._words]) for line in lines]
 
-    def _similar(self, lines: Sequence[_Line]) -> list[int]:
+    def _similar(self, lines: Sequence[Line]) -> list[int]:
         """How many of the words each line may hold, as they were written or with a typo."""
         words = words_in(BETWEEN.join(line.plain for line in lines))
         new = words - self._compared
@@ -125,45 +98,33 @@ class Explainer:
             places[self._alike[word]].add(word)
         return [sum([any(word in line.plain for word in words) for words in places.values()]) for line in lines]
 
-    def _written(self, line: _Line) -> list[_Spot]:
-        return _best(self._written_spots(line))
+    def _written(self, line: Line) -> list[Spot]:
+        return best_of(self._written_spots(line))
 
-    def _mistyped(self, line: _Line) -> list[_Spot]:
-        return _best([*self._written_spots(line), *self._mistyped_spots(line)])
+    def _mistyped(self, line: Line) -> list[Spot]:
+        return best_of([*self._written_spots(line), *self._mistyped_spots(line)])
 
-    def _written_spots(self, line: _Line) -> Iterator[_Spot]:
+    def _written_spots(self, line: Line) -> Iterator[Spot]:
         is_name = line.place in _NAMES
         last = len(self._words) - 1
         if line.text.isascii():
             for found in (self._in_names if is_name else self._in_texts).finditer(line.plain):
-                word, grade = (self._words.index(found[1]), _Grade.WRITTEN) if found[1] else (last, _Grade.BEGUN)
-                yield _Spot(found.start(), found.end(), word, grade)
+                word, grade = (self._words.index(found[1]), Grade.WRITTEN) if found[1] else (last, Grade.BEGUN)
+                yield Spot(found.start(), found.end(), word, grade)
             return
         for start, end, text in spans(line.text):
             if text in self._words:
-                yield _Spot(start, end, self._words.index(text), _Grade.WRITTEN)
+                yield Spot(start, end, self._words.index(text), Grade.WRITTEN)
             elif text.startswith(self._words[last]) and (
                 is_name or len(self._words[last]) >= SHORTEST_BEGINNING_IN_TEXT
             ):
-                yield _Spot(start, end, last, _Grade.BEGUN)
+                yield Spot(start, end, last, Grade.BEGUN)
 
-    def _mistyped_spots(self, line: _Line) -> Iterator[_Spot]:
+    def _mistyped_spots(self, line: Line) -> Iterator[Spot]:
         for start, end, word in spans(line.text):
             place = self._alike.get(word)
             if place is not None:
-                yield _Spot(start, end, place, _Grade.MISTYPED)
-
-
-def _lines(places: Sequence[str], texts: Sequence[str]) -> list[_Line]:
-    plain = fold(BETWEEN.join(texts)).lower().split(BETWEEN)
-    return list(map(_Line, places, texts, plain))
-
-
-def _best(spots: Iterable[_Spot]) -> list[_Spot]:
-    """Without what looks like a word that stands there better already."""
-    found = list(spots)
-    best = {spot.word: spot.grade for spot in sorted(found, key=lambda spot: -spot.grade)}
-    return [spot for spot in found if spot.grade == best[spot.word]]
+                yield Spot(start, end, place, Grade.MISTYPED)
 
 
 def _pattern(words: Sequence[str], *, shortest_beginning: int) -> re.Pattern[str]:
@@ -172,33 +133,3 @@ def _pattern(words: Sequence[str], *, shortest_beginning: int) -> re.Pattern[str
     if words and len(words[-1]) >= shortest_beginning:
         choices.append(f"{re.escape(words[-1])}[a-z0-9]*")
     return re.compile(f"(?<![a-z0-9])(?:{'|'.join(choices)})", re.ASCII)
-
-
-def _held(spots: Iterable[_Spot]) -> int:
-    return len({spot.word for spot in spots})
-
-
-def _match(line: _Line, spots: Sequence[_Spot]) -> SearchMatch:
-    text = re.sub(r"\s", " ", line.text)
-    begin, end = 0, len(text)
-    if end > _LONGEST:
-        first = min((spot.start for spot in spots), default=0)
-        begin = _next_word(text, first - _BEFORE, first) if first > _BEFORE else 0
-        end = min(end, begin + _LONGEST)
-        if end < len(text):
-            last = max((spot.end for spot in spots if spot.end <= end), default=begin + 1)
-            end = max(last, text.rfind(" ", begin, end))
-    before = _ELLIPSIS if begin else ""
-    moved = len(before) - begin
-    # Two of the question's words may be one word of the text.
-    places = sorted({(spot.start, spot.end) for spot in spots if begin <= spot.start and spot.end <= end})
-    return SearchMatch(
-        section=Place(line.place),
-        snippet=before + text[begin:end] + (_ELLIPSIS if end < len(text) else ""),
-        highlights=[SearchHighlight(start=start + moved, end=stop + moved) for start, stop in places],
-    )
-
-
-def _next_word(text: str, start: int, most: int) -> int:
-    """Where the next word begins, from `start` on."""
-    return text.find(" ", start, most) + 1 or start

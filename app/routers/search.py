@@ -45,7 +45,7 @@ def position_of(query: PageQuery) -> Position | None:
 
 
 @router.get("/search", responses={200: IN_ITS_LANGUAGE, **responses(InvalidInput)})
-async def search(
+async def search_content(
     query: Annotated[SearchQuery, Query()],
     request: Request,
     response: Response,

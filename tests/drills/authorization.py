@@ -68,7 +68,7 @@ TABLE: dict[str, Rule] = {
     "list_treatment_options": Open(),
     "read_treatment_option": Open(),
     "list_changes": Open(),
-    "search": Open(),
+    "search_content": Open(),
     "read_condition_json_ld": Open(),
     "read_sitemap": Open(),
     "read_sitemap_part": Open(),
