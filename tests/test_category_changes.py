@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import event
 
 from app.access.callers import Scope
 from app.access.tables import AuditEntry
@@ -159,6 +161,23 @@ async def test_the_order_is_the_editors(client: httpx.AsyncClient, admin: dict[s
     assert moved[3:] == [("updated", slug, ["position"]) for slug in (wanted[0], wanted[1], wanted[3])]
     await client.put("/category-order", json={"slugs": wanted}, headers=admin)
     assert await feed(database, "kind", "slug", "sections") == moved
+
+
+async def test_an_order_of_many_takes_no_more_statements_than_one_of_few(
+    client: httpx.AsyncClient, admin: dict[str, str], app: FastAPI
+) -> None:
+    ran: list[str] = []
+    engine = app.state.database.writing.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda _c, _k, statement, *_: ran.append(statement))
+    numbers = []
+    for more in (2, 12):
+        for number in range(more):
+            await create(client, admin, f"synthetic-{more}-{number}")
+        wanted = (await order(client))[::-1]
+        ran.clear()
+        assert (await client.put("/category-order", json={"slugs": wanted}, headers=admin)).status_code == 200
+        numbers.append(len(ran))
+    assert numbers[0] == numbers[1]
 
 
 @pytest.mark.parametrize(

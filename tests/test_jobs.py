@@ -79,6 +79,7 @@ async def test_a_job_that_is_done_rarely_is_soon_done_for_the_first_time(
     monkeypatch.setattr(worker, "FIRST_WITHIN", 0.1)
     async with worker.alongside(database, load_keyring(settings.keyring_path), settings):
         await until(lambda: has_run(doings, "one", times=1))
+    assert len(doings.times["one"]) == 1
 
 
 async def test_a_job_that_fails_is_logged_without_its_words_and_the_loop_goes_on(

@@ -164,7 +164,9 @@ async def test_the_worker_ends_though_a_driver_hides_that_it_was_cancelled(
     running = asyncio.create_task(worker.run(database, crypto.load_keyring(settings.keyring_path), settings, stop))
     await begun.wait()
     stop.set()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait([running], timeout=5)
+    assert running.done()
+    assert running.exception() is None
 
 
 async def test_a_hold_that_ends_while_a_seat_is_looked_for_is_ended_and_its_seat_given(

@@ -59,27 +59,42 @@ async def record(
 
     Call `take_turn` before anything else is locked. Returns the change's number.
     """
+    said: dict[str, Any] = {
+        "locale": locale,
+        "revision": revision,
+        "sections": sections,
+        "previous_slug": previous_slug,
+    }
+    return await record_each(session, kind, subject, [(subject_id, slug)], at=at, **said)
+
+
+async def record_each(
+    session: AsyncSession,
+    kind: ChangeKind,
+    subject: Subject,
+    things: Sequence[tuple[UUID, str]],
+    *,
+    at: datetime,
+    sections: Sequence[str] = (),
+    **said: Any,
+) -> int:
+    """The same change of several things, each by id and slug, numbered in this order. Returns the last one's number."""
     session.info[PUBLISHES] = True
     made = await session.exec(
-        update(ContentVersion).values(number=ContentVersion.number + 1).returning(col(ContentVersion.number))
+        update(ContentVersion).values(number=ContentVersion.number + len(things)).returning(col(ContentVersion.number))
     )
-    number: int = made.scalar_one()
-    await session.exec(
-        insert(ContentChange).values(
-            number=number,
-            at=at,
-            kind=kind,
-            subject=subject,
-            subject_id=subject_id,
-            slug=slug,
-            locale=locale,
-            revision=revision,
-            sections=list(sections),
-            previous_slug=previous_slug,
+    last: int = made.scalar_one()
+    common = {"at": at, "kind": kind, "subject": subject, "sections": list(sections), **said}
+    entries = [
+        {"number": number, "subject_id": subject_id, "slug": slug, **common}
+        for number, (subject_id, slug) in enumerate(things, last - len(things) + 1)
+    ]
+    await session.exec(insert(ContentChange), params=entries)
+    for entry in entries:
+        outbox.enqueue(
+            session, topic=f"{subject}.{kind}", subject_id=entry["subject_id"], sequence=entry["number"], at=at
         )
-    )
-    outbox.enqueue(session, topic=f"{subject}.{kind}", subject_id=subject_id, sequence=number, at=at)
-    return number
+    return last
 
 
 async def read(session: AsyncSession, *, after: int, limit: int) -> Feed:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
@@ -99,12 +99,16 @@ async def reorder(session: AsyncSession, subject: Subject, wanted: Sequence[str]
     if missing:
         raise InvalidInput.at("/slugs", "missing", f"must name all; missing: {', '.join(missing[:_MOST_NAMED])}")
     now = await clock.now_in(session)
-    moved = [(known[slug], place) for place, slug in enumerate(wanted, 1) if known[slug].position != place]
-    # A statement each: orders are short, and change once in a while.
-    for row, place in moved:
-        await session.exec(update(table).where(table.c.id == row.id).values(position=place, version=row.version + 1))
-        thing = Thing(row.id, row.slug, row.version)
-        await _tell(session, ChangeKind.UPDATED, subject, thing, "moved", by=by, at=now, fields=["position"])
+    moved = {slug: place for place, slug in enumerate(wanted, 1) if known[slug].position != place}
+    if not moved:
+        return
+    places = [{"moved_id": known[slug].id, "place": place} for slug, place in moved.items()]
+    risen = {"position": bindparam("place"), "version": table.c.version + 1}
+    await session.exec(update(table).where(table.c.id == bindparam("moved_id")).values(risen), params=places)
+    things = [(known[slug].id, slug) for slug in moved]
+    await changes.record_each(session, ChangeKind.UPDATED, subject, things, at=now, sections=["position"])
+    subjects = [str(thing_id) for thing_id, _ in things]
+    await audit.record_each(session, by=by, action=f"{subject}.moved", subjects=subjects, at=now, fields=["position"])
 
 
 async def delete_thing(session: AsyncSession, subject: Subject, thing: Thing, *, by: str) -> None:
