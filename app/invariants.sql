@@ -22,7 +22,18 @@ SELECT id AS slot FROM (
   SELECT id, starts_at, max(ends_at) OVER (
     PARTITION BY clinician_id ORDER BY starts_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   ) AS busy_until
-  FROM consultation_slots WHERE clinician_id IS NOT NULL AND status <> 'cancelled'
+  FROM consultation_slots
+  WHERE clinician_id IS NOT NULL AND status <> 'cancelled' AND overlap_reason IS NULL
+) AS agenda
+WHERE busy_until > starts_at;
+
+-- name: a room holds one consultation at a time
+SELECT id AS slot FROM (
+  SELECT id, starts_at, max(ends_at) OVER (
+    PARTITION BY room_id ORDER BY starts_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+  ) AS busy_until
+  FROM consultation_slots
+  WHERE room_id IS NOT NULL AND status <> 'cancelled' AND overlap_reason IS NULL
 ) AS agenda
 WHERE busy_until > starts_at;
 

@@ -15,9 +15,13 @@ BREAKS: dict[str, dict[str, set[str]]] = {
     },
     "a clinician is in one place at a time": {
         "UPDATE consultation_slots SET starts_at = (SELECT starts_at FROM consultation_slots WHERE id = '{full}')"
-        " WHERE id = '{later}'": set(),
-        "UPDATE consultation_slots SET ends_at = (SELECT ends_at FROM consultation_slots WHERE id = '{last}')"
-        " WHERE id = '{full}'": set(),
+        " WHERE id = '{later}'": {"a room holds one consultation at a time"},
+        "UPDATE consultation_slots SET room_id = NULL,"
+        " ends_at = (SELECT ends_at FROM consultation_slots WHERE id = '{last}') WHERE id = '{full}'": set(),
+    },
+    "a room holds one consultation at a time": {
+        "UPDATE consultation_slots SET clinician_id = NULL,"
+        " ends_at = (SELECT ends_at FROM consultation_slots WHERE id = '{last}') WHERE id = '{full}'": set(),
     },
     "a hold, and nothing else, expires": {
         "UPDATE consultation_bookings SET hold_expires_at = created_at WHERE id = '{booked}'": set(),

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel, col
 
 from app.access.tables import IdempotencyRecord
+from app.consultations.local_times import local_time
 from app.consultations.tables import BookingState, ConsultationBooking, ConsultationSlot, SlotMode, SlotStatus
 from app.core import clock
 from app.core.db import Database, constraint_of
@@ -48,7 +49,7 @@ async def counts(database: Database, *tables: type[SQLModel]) -> list[int]:
 def new_slot(**changes: Any) -> Insert:
     """A slot that can be booked, past the room's own rules."""
     now = clock.now()
-    values = {
+    values: dict[str, Any] = {
         "id": new_id(),
         "starts_at": now + timedelta(days=1),
         "ends_at": now + timedelta(days=1, hours=1),
@@ -59,7 +60,9 @@ def new_slot(**changes: Any) -> Insert:
         "version": 1,
         "created_at": now,
     }
-    return insert(ConsultationSlot).values(values | changes)
+    values |= changes
+    local = local_time(values["starts_at"], values["time_zone"])
+    return insert(ConsultationSlot).values(local._asdict() | values)
 
 
 def new_booking(slot_id: UUID, **changes: Any) -> Insert:

@@ -7,7 +7,7 @@ from sqlmodel import col
 
 from app.access.tables import AuditEntry
 from app.consultations import slots
-from app.consultations.shapes import ConsultationSlotCreate
+from app.consultations.slot_shapes import ConsultationSlotCreate
 from app.content import category_changes
 from app.core.db import Database
 from app.core.ids import new_id

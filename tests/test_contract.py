@@ -21,7 +21,7 @@ from app import server
 from app.access import callers
 from app.access.callers import Scope
 from app.consultations import patients
-from app.consultations.shapes import ConfirmationCreate
+from app.consultations.booking_shapes import ConfirmationCreate
 from app.consultations.tables import Clinician, Location
 from app.core import crypto
 from app.core.ids import new_id, parse_reference
@@ -58,6 +58,7 @@ UNSAID = frozenset(
         "in_the_past",
         "instant",
         "locale_differs",
+        "location_missing",
         "missing",  # a time zone, where no location gives one
         "one_topic",
         "own_replacement",

@@ -38,9 +38,16 @@ def app(settings: Settings) -> FastAPI:
 async def live(client: httpx.AsyncClient, admin: dict[str, str]) -> dict[str, str]:
     """Let bookings take every step that there is; returns the references of some, and the ids of slots."""
     assert (await client.post("/clinicians", json={"slug": "dr-one", "name": "One"}, headers=admin)).is_success
+    house = {"slug": "house", "name": "House", "time_zone": "Europe/Berlin"}
+    assert (await client.post("/locations", json=house, headers=admin)).is_success
+    room = {"slug": "room-one", "name": "One"}
+    assert (await client.post("/locations/house/rooms", json=room, headers=admin)).is_success
     days = {"full": 30.0, "later": 31.0, "last": 32.0, "off": 33.0, "soon": 2 / 86400}
     slots = {
-        name: await post_slot(client, admin, days=ahead, capacity=3, clinician="dr-one") for name, ahead in days.items()
+        name: await post_slot(
+            client, admin, days=ahead, capacity=3, clinician="dr-one", location="house", room="room-one"
+        )
+        for name, ahead in days.items()
     }
 
     async def act(booking: dict[str, Any], step: str, wish: Any = None, headers: Any = None) -> None:

@@ -10,13 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.consultations.shapes import (
-    ClinicianCreate,
-    ConsultationBookingCreate,
-    ConsultationSlotCreate,
-    LocationCreate,
-    PatientCreate,
-)
+from app.consultations.booking_shapes import ConsultationBookingCreate, PatientCreate
+from app.consultations.place_shapes import ClinicianCreate, LocationCreate
+from app.consultations.slot_shapes import ConsultationSlotCreate
 from app.core.shapes import Instant
 from tests.wishes import PATIENT, booking_wish, slot_wish
 

@@ -10,7 +10,8 @@ from sqlalchemy import delete, insert, update
 from sqlmodel import SQLModel
 
 from app.access.tables import AuditEntry
-from app.consultations.tables import BookingEvent, BookingState, Clinician, SlotStatus
+from app.consultations.schedule_tables import Room
+from app.consultations.tables import BookingEvent, BookingState, Clinician, Location, SlotStatus
 from app.content.tables import ConditionRevision
 from app.core import clock
 from app.core.db import Database
@@ -29,6 +30,7 @@ from tests.rows import (
 
 IN_USE = "ck_consultation_slots_seats_in_use"
 OVERLAP = "ex_consultation_slots_clinician_overlap"
+ROOM_OVERLAP = "ex_consultation_slots_room_overlap"
 HOUR = timedelta(hours=1)
 
 
@@ -37,6 +39,15 @@ async def make_clinician(database: Database) -> UUID:
     clinician_id = new_id()
     await run(database, insert(Clinician).values(id=clinician_id, slug="synthetic", name="Synthetic"))
     return clinician_id
+
+
+async def make_room(database: Database) -> UUID:
+    """Put a location with one room there; returns the room's id."""
+    location_id, room_id = new_id(), new_id()
+    place = {"slug": "synthetic", "name": "Synthetic"}
+    await run(database, insert(Location).values(id=location_id, time_zone="UTC", **place))
+    await run(database, insert(Room).values(id=room_id, location_id=location_id, **place))
+    return room_id
 
 
 async def test_a_cancelled_slot_stays_cancelled_and_a_closed_one_may_open(database: Database) -> None:
@@ -66,22 +77,48 @@ async def test_a_slot_with_live_bookings_keeps_its_time_its_seats_and_its_life(d
     assert await refused_by(database, change_slot(slot_id, capacity=1, ends_at=later)) is None
 
 
-async def test_slots_of_a_clinician_may_touch_but_not_overlap(database: Database) -> None:
-    clinician_id = await make_clinician(database)
+@pytest.mark.parametrize("whose", ["clinician_id", "room_id"])
+async def test_slots_of_a_clinician_or_a_room_may_touch_but_not_overlap(database: Database, whose: str) -> None:
+    one = await (make_clinician if whose == "clinician_id" else make_room)(database)
+    refusal = OVERLAP if whose == "clinician_id" else ROOM_OVERLAP
     begin = clock.now() + timedelta(days=1)
-    first = {"clinician_id": clinician_id, "starts_at": begin, "ends_at": begin + HOUR}
+    first = {whose: one, "starts_at": begin, "ends_at": begin + HOUR}
     second_id, third_id = new_id(), new_id()
     second = {**first, "starts_at": begin + HOUR, "ends_at": begin + 2 * HOUR}
     overlapping = {**first, "starts_at": begin + timedelta(minutes=59), "ends_at": begin + timedelta(minutes=60)}
     assert await refused_by(database, new_slot(**first)) is None
     assert await refused_by(database, new_slot(id=second_id, **second)) is None
-    assert await refused_by(database, new_slot(**overlapping)) == OVERLAP
-    assert await refused_by(database, new_slot(**overlapping, status=SlotStatus.CLOSED)) == OVERLAP
+    assert await refused_by(database, new_slot(**overlapping)) == refusal
+    assert await refused_by(database, new_slot(**overlapping, status=SlotStatus.CLOSED)) == refusal
     assert await refused_by(database, new_slot(**overlapping, status=SlotStatus.CANCELLED)) is None
-    assert await refused_by(database, new_slot(id=third_id, **overlapping | {"clinician_id": None})) is None
-    assert await refused_by(database, change_slot(third_id, clinician_id=clinician_id)) == OVERLAP
-    assert await refused_by(database, change_slot(second_id, starts_at=overlapping["starts_at"])) == OVERLAP
+    assert await refused_by(database, new_slot(id=third_id, **overlapping | {whose: None})) is None
+    assert await refused_by(database, change_slot(third_id, **{whose: one})) == refusal
+    assert await refused_by(database, change_slot(second_id, starts_at=overlapping["starts_at"])) == refusal
     assert await refused_by(database, change_slot(second_id, ends_at=begin + 3 * HOUR)) is None
+    # One inside of another, and one around it.
+    inside = {**first, "starts_at": begin + timedelta(minutes=10), "ends_at": begin + timedelta(minutes=20)}
+    assert await refused_by(database, new_slot(**inside)) == refusal
+    around = {**first, "starts_at": begin - HOUR, "ends_at": begin + 4 * HOUR}
+    assert await refused_by(database, new_slot(**around)) == refusal
+
+
+@pytest.mark.parametrize("whose", ["clinician_id", "room_id"])
+async def test_slots_overlap_with_a_reason_and_the_reason_cannot_be_taken_away(database: Database, whose: str) -> None:
+    one = await (make_clinician if whose == "clinician_id" else make_room)(database)
+    refusal = OVERLAP if whose == "clinician_id" else ROOM_OVERLAP
+    second_id = new_id()
+    assert await refused_by(database, new_slot(**{whose: one})) is None
+    assert await refused_by(database, new_slot(id=second_id, overlap_reason="Synthetic", **{whose: one})) is None
+    assert await refused_by(database, change_slot(second_id, overlap_reason=None)) == refusal
+    # What was laid aside is in nobody's way, and comes back only where nothing else is.
+    old_id = new_id()
+    assert await refused_by(database, new_slot(id=old_id, archived_at=clock.now(), **{whose: one})) is None
+    assert await refused_by(database, change_slot(old_id, archived_at=None)) == refusal
+
+
+async def test_a_slot_knows_its_begin_on_the_clock_of_its_zone(database: Database) -> None:
+    assert await refused_by(database, new_slot(local_date=None)) == "ck_consultation_slots_local_time"
+    assert await refused_by(database, new_slot(local_minute=None)) == "ck_consultation_slots_local_time"
 
 
 async def test_of_two_overlapping_slots_posted_at_once_the_second_waits_and_is_refused(database: Database) -> None:

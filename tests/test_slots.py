@@ -1,6 +1,6 @@
 """Posting a consultation slot, and reading one."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -39,6 +39,9 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "zone differs": ({"location": "main", "time_zone": "Europe/Paris"}, "/time_zone", "time_zone_differs"),
     "two topics": ({"condition": CONDITION["slug"], "category": CATEGORY["slug"]}, "/condition", "one_topic"),
     "unknown clinician": ({"clinician": "dr-nobody"}, "/clinician", "unknown_reference"),
+    "unknown room": ({"location": "main", "room": "room-0", "time_zone": "Asia/Tokyo"}, "/room", "unknown_reference"),
+    "room without location": ({"room": "room-1"}, "/room", "location_missing"),
+    "overlap without a reason": ({"allow_overlap": {"reason": " "}}, "/allow_overlap/reason", "blank"),
     "unknown location": ({"location": "nowhere"}, "/location", "unknown_reference"),
     "unknown condition": ({"condition": "no-condition"}, "/condition", "unknown_reference"),
     "unknown category": ({"category": "no-category"}, "/category", "unknown_reference"),
@@ -62,6 +65,8 @@ async def make_places(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
         assert answer.status_code == 201
     main = {"slug": "main", "name": "Main Building", "time_zone": "Asia/Tokyo"}
     assert (await client.post("/locations", json=main, headers=admin)).status_code == 201
+    room = {"slug": "room-1", "name": "Room 1"}
+    assert (await client.post("/locations/main/rooms", json=room, headers=admin)).status_code == 201
 
 
 async def test_a_posted_slot_is_answered_with_every_member(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
@@ -74,6 +79,7 @@ async def test_a_posted_slot_is_answered_with_every_member(client: httpx.AsyncCl
         capacity=50,
         clinician="dr-rivera",
         location="main",
+        room="room-1",
         category=CATEGORY["slug"],
         external_id="their-1",
     )
@@ -93,6 +99,7 @@ async def test_a_posted_slot_is_answered_with_every_member(client: httpx.AsyncCl
         "version": 1,
         "clinician": {"slug": "dr-rivera", "name": "dr-rivera"},
         "location": {"slug": "main", "name": "Main Building"},
+        "room": {"slug": "room-1", "name": "Room 1"},
         "category": CATEGORY,
     }
     assert (await client.get(f"/consultation-slots/{slot['id']}")).json() == slot
@@ -141,6 +148,54 @@ async def test_a_clinicians_slots_may_touch_but_not_overlap(
     await post_slot(client, admin, **inside)
     await run(database, change_slot(slot["id"], status=SlotStatus.CANCELLED))
     await post_slot(client, admin, clinician="dr-rivera", **whole)
+    why = {"reason": "Two families at once."}
+    posted = await post_slot(client, admin, clinician="dr-rivera", **inside, allow_overlap=why)
+    assert "allow_overlap" not in posted
+    (kept,) = [row for row in await everything(database, ConsultationSlot) if str(row["id"]) == posted["id"]]
+    assert kept["overlap_reason"] == why["reason"]
+
+
+async def test_rooms_are_listed_by_slug_and_belong_to_their_location(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await make_places(client, admin)
+    more = {"slug": "room-0", "name": "Room 0"}
+    assert (await client.post("/locations/main/rooms", json=more, headers=admin)).status_code == 201
+    taken = await client.post("/locations/main/rooms", json=more, headers=admin)
+    assert (taken.status_code, taken.json()["code"]) == (409, "slug-taken")
+    nowhere = await client.post("/locations/nowhere/rooms", json=more, headers=admin)
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "location-not-found")
+    assert (await client.get("/locations/nowhere/rooms")).status_code == 404
+    first = (await client.get("/locations/main/rooms?limit=1")).json()
+    assert [room["slug"] for room in first["items"]] == ["room-0"]
+    second = (await client.get(first["next"])).json()
+    assert second == {"items": [{"slug": "room-1", "name": "Room 1"}]}
+
+
+async def test_a_room_holds_one_consultation_at_a_time(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
+    await make_places(client, admin)
+    where = {"location": "main", "room": "room-1", "time_zone": "Asia/Tokyo"}
+    times = {"starts_at": "2031-05-06T09:00:00Z", "ends_at": "2031-05-06T10:00:00Z"}
+    await post_slot(client, admin, clinician="dr-rivera", **where, **times)
+    second = await client.post(
+        "/consultation-slots", json=slot_wish(clinician="dr-wu", **where, **times), headers=admin
+    )
+    assert (second.status_code, second.json()["code"]) == (409, "slot-overlaps")
+
+
+async def test_a_slot_keeps_its_begin_on_the_clock_of_its_zone(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    # 1 a.m. UTC is 3 a.m. in Berlin's summer, and the day before in New York.
+    times = {"starts_at": "2031-07-01T01:00:00Z", "ends_at": "2031-07-01T02:00:00Z"}
+    await post_slot(client, admin, **times)
+    await post_slot(client, admin, **times | {"time_zone": "America/New_York"})
+    kept = {row["time_zone"]: row for row in await everything(database, ConsultationSlot)}
+    local = {zone: (row["local_date"], row["local_weekday"], row["local_minute"]) for zone, row in kept.items()}
+    assert local == {
+        "Europe/Berlin": (date(2031, 7, 1), 2, 180),
+        "America/New_York": (date(2031, 6, 30), 1, 21 * 60),
+    }
 
 
 async def test_an_external_id_is_given_once(client: httpx.AsyncClient, admin: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.consultations.errors import ClinicianNotFound
-from app.consultations.shapes import ClinicianCreate, ClinicianPublic
+from app.consultations.place_shapes import ClinicianCreate, ClinicianPublic
 from app.consultations.tables import Clinician
 from app.core import clock
 

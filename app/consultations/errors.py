@@ -34,7 +34,7 @@ class SlugTaken(Refusal):
     """Another one has this slug already."""
 
     status = 409
-    constraints = ("uq_clinicians_slug", "uq_locations_slug")
+    constraints = ("uq_clinicians_slug", "uq_locations_slug", "uq_rooms_slug")
 
 
 class ExternalIdTaken(Refusal):
@@ -45,10 +45,13 @@ class ExternalIdTaken(Refusal):
 
 
 class SlotOverlaps(Refusal):
-    """The clinician has another slot in this time. Slots may touch, but not overlap."""
+    """The clinician or the room has another slot in this time. Slots may touch, but not overlap.
+
+    Where they are to overlap all the same, say so with `allow_overlap`.
+    """
 
     status = 409
-    constraints = ("ex_consultation_slots_clinician_overlap",)
+    constraints = ("ex_consultation_slots_clinician_overlap", "ex_consultation_slots_room_overlap")
 
 
 class SlotTaken(Refusal):

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.tables import AuditSeal, IdempotencyRecord
+from app.consultations.local_times import local_time
 from app.consultations.tables import (
     BookingState,
     ConsultationBooking,
@@ -72,11 +73,11 @@ async def seat_is_given_once(database: Database) -> bool:
 
 
 async def _post_slot(session: AsyncSession, now: datetime) -> UUID:
-    slot_id = new_id()
+    slot_id, starts_at = new_id(), now + timedelta(days=1)
     await session.exec(
         insert(ConsultationSlot).values(
             id=slot_id,
-            starts_at=now + timedelta(days=1),
+            starts_at=starts_at,
             ends_at=now + timedelta(days=2),
             time_zone="UTC",
             mode=SlotMode.PHONE,
@@ -84,6 +85,7 @@ async def _post_slot(session: AsyncSession, now: datetime) -> UUID:
             status=SlotStatus.OPEN,
             version=1,
             created_at=now,
+            **local_time(starts_at, "UTC")._asdict(),
         )
     )
     return slot_id

@@ -6,7 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.consultations.errors import LocationNotFound
-from app.consultations.shapes import BookingPolicyPublic, LocationCreate, LocationPublic
+from app.consultations.place_shapes import BookingPolicyPublic, LocationCreate, LocationPublic
 from app.consultations.slot_queries import POLICY
 from app.consultations.tables import Location
 from app.core import clock

@@ -10,7 +10,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.consultations.shapes import ConfirmationCreate, ConsultationBookingCreate
+from app.consultations.booking_shapes import ConfirmationCreate, ConsultationBookingCreate
 from app.consultations.tables import PatientDetail
 from app.core import clock
 from app.core.crypto import Envelope, Keyring

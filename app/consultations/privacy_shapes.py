@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.consultations.booking_shapes import Email, NotePublic, PatientPublic, Phone
 from app.consultations.reasons import CancellationReason
-from app.consultations.shapes import BookedSlot, Email, NotePublic, PatientPublic, Phone
+from app.consultations.slot_shapes import BookedSlot
 from app.consultations.tables import BookingState
 from app.core.ids import REFERENCE_PATTERN
 from app.core.shapes import NOT_IN_EXAMPLE, RequestShape, ResponseShape, Slug

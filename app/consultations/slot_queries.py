@@ -11,6 +11,7 @@ from sqlalchemy import select as core_select
 from sqlmodel import UTCDateTime, col
 
 from app.consultations.neighbours import categories, category_names, condition_pages, conditions
+from app.consultations.schedule_tables import Room
 from app.consultations.tables import LIVE, Clinician, ConsultationBooking, ConsultationSlot, Location, SlotStatus
 from app.core.clock import current_moment, decisive_moment, moment_in
 from app.core.shapes import DEFAULT_LOCALE
@@ -73,7 +74,7 @@ def columns() -> tuple[Any, ...]:
     slot = ConsultationSlot
     return (
         slot_id, start, slot.ends_at, slot.time_zone, slot.mode, slot.capacity, slot.status, slot.version,
-        slot.clinician_id, slot.location_id, slot.condition_id, slot.category_id,
+        slot.clinician_id, slot.location_id, slot.room_id, slot.condition_id, slot.category_id,
     )  # fmt: skip
 
 
@@ -112,6 +113,8 @@ def with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
             col(Location.slug).label("location_slug"),
             col(Location.name).label("location_name"),
             *(col(getattr(Location, name)) for name in POLICY),
+            col(Room.slug).label("room_slug"),
+            col(Room.name).label("room_name"),
             conditions.c.slug.label("condition_slug"),
             condition_pages.c.name.label("condition_name"),
             categories.c.slug.label("category_slug"),
@@ -120,6 +123,7 @@ def with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         .select_from(slot)
         .outerjoin(Clinician, col(Clinician.id) == slot.c.clinician_id)
         .outerjoin(Location, col(Location.id) == slot.c.location_id)
+        .outerjoin(Room, col(Room.id) == slot.c.room_id)
         .outerjoin(conditions, conditions.c.id == slot.c.condition_id)
         .outerjoin(condition_pages, page_of)
         .outerjoin(categories, categories.c.id == slot.c.category_id)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import MISSING, TypeAdapter
@@ -12,15 +12,17 @@ from sqlalchemy import Row, insert
 from sqlalchemy import select as core_select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.consultations import slot_queries
+from app.consultations import references, slot_queries
 from app.consultations.errors import SlotNotFound, SlotTaken
+from app.consultations.local_times import local_time
 from app.consultations.neighbours import categories, conditions
 from app.consultations.policies import Policy
-from app.consultations.shapes import BookedSlot, ConsultationSlotCreate, ConsultationSlotPublic
+from app.consultations.references import References
+from app.consultations.slot_shapes import BookedSlot, ConsultationSlotCreate, ConsultationSlotPublic
 from app.consultations.tables import Clinician, ConsultationSlot, Location, SlotMode, SlotStatus
 from app.core import clock
 from app.core.brief import BriefMemory
@@ -28,7 +30,6 @@ from app.core.db import Database, DatabaseBusy, rows
 from app.core.errors import FieldFault, InvalidInput
 
 MOST_ALTERNATIVES: Final = 5
-_T = TypeVar("_T")
 # Makes all of a list at once, which costs half of making one by one.
 _PUBLIC = TypeAdapter(list[ConsultationSlotPublic])
 
@@ -50,44 +51,34 @@ class SlotFilter:
 async def post(session: AsyncSession, wish: ConsultationSlotCreate, *, slot_id: UUID, by: str) -> None:
     """Offer a span of time. Raises InvalidInput for a time that has begun, an unknown slug, or no time zone.
 
-    An overlap for the clinician and an `external_id` that is taken are refused by the schema: SlotOverlaps,
+    An overlap for the clinician or the room and an `external_id` that is taken are refused by the schema: SlotOverlaps,
     ExternalIdTaken.
     """
     now = await clock.now_in(session)
+    known = await references.look_up(session, [wish])
+    await session.exec(insert(ConsultationSlot).values(row_of(wish, known, slot_id=slot_id, now=now)))
+    await audit.record(session, by=by, action="slot.created", subject=str(slot_id), at=now)
+
+
+def row_of(wish: ConsultationSlotCreate, known: References, *, slot_id: UUID, now: datetime) -> dict[str, Any]:
+    """A new slot's columns. Raises InvalidInput for a time that has begun, an unknown slug, or no time zone."""
     if wish.starts_at <= now:
         raise InvalidInput.at("/starts_at", "in_the_past", "must lie in the future")
-    location = None
-    if wish.location is not None:
-        query = select(Location.id, Location.time_zone).where(Location.slug == wish.location)
-        location = _known((await session.exec(query)).first(), "/location")
-    clinician = None
-    if wish.clinician is not None:
-        clinician = await session.scalar(select(Clinician.id).where(Clinician.slug == wish.clinician))
-        _known(clinician, "/clinician")
-    condition = category = None
-    if wish.condition is not None:
-        condition = _known(await _condition_id(session, wish.condition), "/condition")
-    if wish.category is not None:
-        category = _known(await _category_id(session, wish.category), "/category")
-    await session.exec(
-        insert(ConsultationSlot).values(
-            id=slot_id,
-            starts_at=wish.starts_at,
-            ends_at=wish.ends_at,
-            time_zone=_zone(wish.time_zone, location[1] if location else None),
-            mode=wish.mode,
-            capacity=wish.capacity,
-            clinician_id=clinician,
-            location_id=location[0] if location else None,
-            condition_id=condition,
-            category_id=category,
-            external_id=wish.external_id,
-            status=SlotStatus.OPEN,
-            version=1,
-            created_at=now,
-        )
-    )
-    await audit.record(session, by=by, action="slot.created", subject=str(slot_id), at=now)
+    pointers = known.pointers(wish)
+    return {
+        "id": slot_id,
+        "starts_at": wish.starts_at,
+        "ends_at": wish.ends_at,
+        "mode": wish.mode,
+        "capacity": wish.capacity,
+        "external_id": wish.external_id,
+        "overlap_reason": wish.allow_overlap.reason if wish.allow_overlap else None,
+        "status": SlotStatus.OPEN,
+        "version": 1,
+        "created_at": now,
+        **pointers._asdict(),
+        **local_time(wish.starts_at, pointers.time_zone)._asdict(),
+    }
 
 
 async def get(session: AsyncSession, slot_id: UUID, *, policy: Policy) -> ConsultationSlotPublic:
@@ -162,32 +153,6 @@ def _seconds(policy: Policy) -> int:
     return int(policy.min_notice.total_seconds())
 
 
-def _zone(sent: str | None, of_location: str | None) -> str:
-    if sent is None and of_location is None:
-        raise InvalidInput.at("/time_zone", "missing", "is required where no location gives it")
-    if sent is not None and of_location is not None and sent != of_location:
-        raise InvalidInput.at("/time_zone", "time_zone_differs", "is not the time zone of the location")
-    return sent or of_location or ""
-
-
-def _known(found: _T | None, pointer: str) -> _T:
-    if found is None:
-        raise InvalidInput.at(pointer, "unknown_reference", "names nothing that is known here")
-    return found
-
-
-async def _condition_id(session: AsyncSession, slug: str) -> UUID | None:
-    found: UUID | None = await session.scalar(core_select(conditions.c.id).where(conditions.c.slug == slug))
-    return found
-
-
-async def _category_id(session: AsyncSession, slug: str) -> UUID | None:
-    query = core_select(categories.c.id).where(categories.c.slug == slug)
-    # Whoever deletes it at this moment is waited for: then it is unknown, and no key that points nowhere.
-    found: UUID | None = await session.scalar(query.with_for_update(read=True, key_share=True))
-    return found
-
-
 async def _refuse_unknown_slugs(source: AsyncConnection, wanted: SlotFilter) -> None:
     slugs = {
         "condition": (conditions.c.slug, wanted.condition),
@@ -230,6 +195,7 @@ def _described(row: Row[Any]) -> dict[str, Any]:
         "version": row.version,
         "clinician": _named(row.clinician_slug, row.clinician_name),
         "location": _named(row.location_slug, row.location_name),
+        "room": _named(row.room_slug, row.room_name),
         "category": _named(row.category_slug, row.category_name),
         "condition": _named(row.condition_slug, row.condition_name),
     }

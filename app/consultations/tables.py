@@ -1,6 +1,6 @@
 """Tables of time, and who gets it. The guards that a table cannot say stand in the migrations as triggers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,12 @@ MAX_SEATS = 50
 # Written out, not bound: SQLite uses a partial index only for the very words of its predicate.
 LIVE = text("state IN ('held', 'booked')")
 HELD = text("state = 'held'")
+# What the worker has not laid aside; a partial index is used for the very words.
+KEPT = text("archived_at IS NULL")
+_FOR_ANYTHING = text("condition_id IS NULL AND category_id IS NULL AND archived_at IS NULL")
+_OCCURS = text("schedule_id IS NOT NULL")
+# What holds its clinician's and its room's time.
+_HOLDS = text("status <> 'cancelled' AND overlap_reason IS NULL AND archived_at IS NULL")
 
 
 class SlotMode(StrEnum):
@@ -68,6 +74,9 @@ class Location(SQLModel, table=True):
     cancel_until_minutes: int | None = None
     reschedule_until_minutes: int | None = None
     max_reschedules: int | None = None
+    # Whose public holidays schedules leave out here: ISO 3166, a country or a part of it, such as DE-BE.
+    holidays: str | None = Field(default=None, sa_type=Text)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class ConsultationSlot(SQLModel, table=True):
@@ -82,6 +91,39 @@ class ConsultationSlot(SQLModel, table=True):
         CheckConstraint("status IN ('open', 'closed', 'cancelled')", name="status"),
         CheckConstraint("condition_id IS NULL OR category_id IS NULL", name="one_topic"),
         Index("ix_consultation_slots_starts_at", "starts_at", "id"),
+        # What patients and admins look for, each in the order in which it is shown.
+        Index("ix_consultation_slots_category_id", "category_id", "starts_at", "id"),
+        *(
+            Index(f"ix_consultation_slots_{name}", name, "starts_at", "id", sqlite_where=KEPT, postgresql_where=KEPT)
+            for name in ("condition_id", "clinician_id", "location_id")
+        ),
+        Index(
+            "ix_consultation_slots_for_anything",
+            "starts_at",
+            "id",
+            sqlite_where=_FOR_ANYTHING,
+            postgresql_where=_FOR_ANYTHING,
+        ),
+        # Whoever posts looks here for what is in the way; on PostgreSQL the exclusion constraints have their own.
+        *(
+            Index(
+                f"ix_consultation_slots_{name}_holds",
+                f"{name}_id",
+                "starts_at",
+                sqlite_where=_HOLDS,
+                postgresql_where=_HOLDS,
+            )
+            for name in ("clinician", "room")
+        ),
+        # One slot for one occurrence of a schedule, however often it is posted.
+        Index(
+            "uq_consultation_slots_occurrence",
+            "schedule_id",
+            "occurrence",
+            unique=True,
+            sqlite_where=_OCCURS,
+            postgresql_where=_OCCURS,
+        ),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     starts_at: datetime
@@ -89,15 +131,30 @@ class ConsultationSlot(SQLModel, table=True):
     time_zone: str = Field(sa_type=Text)
     mode: SlotMode = Field(sa_type=Text)
     capacity: int
-    clinician_id: UUID | None = Field(default=None, foreign_key="clinicians.id", index=True)
-    location_id: UUID | None = Field(default=None, foreign_key="locations.id", index=True)
-    condition_id: UUID | None = Field(default=None, foreign_key="conditions.id", index=True)
-    category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
+    clinician_id: UUID | None = Field(default=None, foreign_key="clinicians.id")
+    location_id: UUID | None = Field(default=None, foreign_key="locations.id")
+    condition_id: UUID | None = Field(default=None, foreign_key="conditions.id")
+    category_id: UUID | None = Field(default=None, foreign_key="categories.id")
     external_id: str | None = Field(default=None, sa_type=Text)
     status: SlotStatus = Field(default=SlotStatus.OPEN, sa_type=Text)
     # Rises with what admins change, not with bookings.
     version: int = 1
     created_at: datetime
+    room_id: UUID | None = Field(default=None, foreign_key="rooms.id")
+    # Why it may overlap with others of its clinician or its room; without a reason it may not.
+    overlap_reason: str | None = Field(default=None, sa_type=Text)
+    # Its begin on the wall clock of its zone, so that days and times of day are found: see `local_times`. A guard
+    # refuses a slot without them.
+    local_date: date | None = None
+    # 1 is Monday (ISO 8601).
+    local_weekday: int | None = None
+    # Minutes after midnight, as the clock shows them.
+    local_minute: int | None = None
+    # Which occurrence of which schedule it is: the local begin that the schedule gave it, YYYY-MM-DDTHH:MM.
+    schedule_id: UUID | None = Field(default=None, foreign_key="slot_schedules.id")
+    occurrence: str | None = Field(default=None, sa_type=Text)
+    # When the worker laid it aside, long after its end.
+    archived_at: datetime | None = None
 
 
 class ConsultationBooking(SQLModel, table=True):

@@ -24,10 +24,12 @@ _BOTH: Final = frozenset(
         "ck_consultation_bookings_seat",
         "ck_consultation_bookings_slot_open",
         "ck_consultation_bookings_transition",
+        "ck_consultation_slots_local_time",
         "ck_consultation_slots_seats_in_use",
         "ck_consultation_slots_transition",
         "ck_erasures_append_only",
         "ex_consultation_slots_clinician_overlap",
+        "ex_consultation_slots_room_overlap",
     }
 )
 GUARDS: Final = {
@@ -49,6 +51,7 @@ GUARDS: Final = {
         "ck_consultation_bookings_slot_open_update",
         "ck_erasures_append_only_delete",
         "ex_consultation_slots_clinician_overlap_update",
+        "ex_consultation_slots_room_overlap_update",
     },
 }
 

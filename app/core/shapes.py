@@ -84,12 +84,22 @@ def _zones() -> frozenset[str]:
     return frozenset((files("tzdata") / "zones").read_text().split())
 
 
+def _whole(value: Any) -> Any:
+    # JSON has one kind of number: 1.0 is as whole as 1. A text or a truth value is none.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise PydanticCustomError("int_type", "must be a whole number")
+    return value
+
+
 def _known_zone(value: str) -> str:
     if value not in _zones():
         raise PydanticCustomError("time_zone", "is not an IANA time zone, such as Europe/Berlin")
     return value
 
 
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
 # A moment, as RFC 3339 writes it; kept in UTC.
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_to_utc)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]

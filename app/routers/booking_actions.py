@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access.callers import Scope
 from app.access.errors import CredentialInvalid, ScopeMissing
 from app.consultations import bookings, patients, slots
+from app.consultations.booking_shapes import CancellationCreate, ConfirmationCreate, RescheduleCreate
 from app.consultations.bookings import Booking
 from app.consultations.errors import (
     BookingConfirmed,
@@ -21,7 +22,6 @@ from app.consultations.errors import (
     SlotTaken,
 )
 from app.consultations.reasons import CancellationReason
-from app.consultations.shapes import CancellationCreate, ConfirmationCreate, RescheduleCreate
 from app.consultations.tables import BookingState
 from app.core.caching import FreshRoute
 from app.core.errors import RateLimited

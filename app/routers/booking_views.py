@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import MISSING, Field
 
 from app.consultations import slots
+from app.consultations.booking_shapes import NotePublic, PatientNamePublic, PatientPublic
 from app.consultations.bookings import Booking
 from app.consultations.policies import BookingAction, Policy
 from app.consultations.reasons import CancellationReason
-from app.consultations.shapes import BookedSlot, NotePublic, PatientNamePublic, PatientPublic
+from app.consultations.slot_shapes import BookedSlot
 from app.consultations.tables import BookingState
 from app.content.shapes import WhatToBringPublic
 from app.core.ids import REFERENCE_PATTERN

@@ -8,7 +8,7 @@ from pydantic import Field
 from app.access.errors import CredentialInvalid, ScopeMissing
 from app.consultations import clinicians
 from app.consultations.errors import ClinicianNotFound, SlugTaken
-from app.consultations.shapes import ClinicianCreate, ClinicianPublic
+from app.consultations.place_shapes import ClinicianCreate, ClinicianPublic
 from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of

@@ -18,9 +18,9 @@ from app.access.errors import (
     ScopeMissing,
 )
 from app.consultations import bookings, patients, seats, slots
+from app.consultations.booking_shapes import ConsultationBookingCreate
 from app.consultations.bookings import NewBooking
 from app.consultations.errors import BookingNotFound, SlotNotForCondition, SlotTaken, TooManyHolds
-from app.consultations.shapes import ConsultationBookingCreate
 from app.consultations.tables import BookingState
 from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput, RateLimited

@@ -19,7 +19,7 @@ from app.access.errors import (
 )
 from app.consultations import slot_changes, slots
 from app.consultations.errors import ExternalIdTaken, SlotCancelled, SlotNotFound, SlotOverlaps
-from app.consultations.shapes import ConsultationSlotCreate, ConsultationSlotPublic, SlotCancellation
+from app.consultations.slot_shapes import ConsultationSlotCreate, ConsultationSlotPublic, SlotCancellation
 from app.consultations.tables import SlotMode, SlotStatus
 from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput, VersionNeeded, VersionStale

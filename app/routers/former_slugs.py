@@ -11,13 +11,20 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.consultations.shapes import ConsultationSlotCreate
+from app.consultations.slot_shapes import ConsultationSlotCreate
 from app.consultations.slots import SlotFilter
 from app.content import slugs, withdrawals
 from app.content.editorial_tables import Subject
-from app.content.errors import CategoryNotFound, ConditionNotFound, ConditionWithdrawn, TreatmentOptionNotFound
+from app.content.errors import (
+    CategoryNotFound,
+    ConditionNotFound,
+    ConditionWithdrawn,
+    DraftNotFound,
+    RevisionNotFound,
+    TreatmentOptionNotFound,
+)
 from app.content.name_shapes import Moved
-from app.core.caching import PUBLIC, PublicRoute
+from app.core.caching import PUBLIC, FreshRoute, PublicRoute
 from app.core.db import Database
 from app.core.errors import Refusal
 from app.core.problems import render, responses
@@ -50,6 +57,28 @@ class SlugRoute(PublicRoute):
                 if elsewhere is None:
                     raise
                 return elsewhere
+
+        return answer
+
+
+class EditorRoute(FreshRoute):
+    """A route of what editors do, `/conditions/{slug}/...`: former slugs lead on as the page's do, whatever the method.
+
+    For editors, a condition that was withdrawn is still there.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, and what is answered where it finds nothing."""
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except (ConditionNotFound, DraftNotFound, RevisionNotFound):
+                present = await _present(request)
+                if present is None:
+                    raise
+                return present
 
         return answer
 
@@ -101,6 +130,15 @@ async def _elsewhere(request: Request, subject: Subject) -> Response | None:
     if gone is not None:
         return _gone(request, gone.replacement)
     return None if thing.slug == asked else _moved(request, asked, thing.slug)
+
+
+async def _present(request: Request) -> Response | None:
+    """Where the condition is that had the slug in this address once."""
+    asked: str = request.path_params["slug"]
+    database: Database = request.app.state.database
+    async with database.read() as session:
+        thing = await slugs.find(session, Subject.CONDITION, _Slug.validate_python(asked))
+    return None if thing is None or thing.slug == asked else _moved(request, asked, thing.slug)
 
 
 def _moved(request: Request, asked: str, present: str) -> Response:

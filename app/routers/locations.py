@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
 from app.access.errors import CredentialInvalid, ScopeMissing
-from app.consultations import locations
+from app.consultations import locations, rooms
 from app.consultations.errors import LocationNotFound, SlugTaken
-from app.consultations.shapes import LocationCreate, LocationPublic
+from app.consultations.place_shapes import LocationCreate, LocationPublic, RoomCreate, RoomPublic
 from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of
@@ -23,6 +23,12 @@ class LocationList(ListShape):
     """One page of a list of locations."""
 
     items: list[LocationPublic] = Field(description="Locations by slug.")
+
+
+class RoomList(ListShape):
+    """One page of a list of rooms."""
+
+    items: list[RoomPublic] = Field(description="Rooms by slug.")
 
 
 @router.get("", responses=responses(InvalidInput))
@@ -62,3 +68,33 @@ async def create_location(
     """
     response.headers["location"] = f"/locations/{wish.slug}"
     return await locations.add(session, wish, by=caller.actor)
+
+
+@router.get("/{slug}/rooms", responses=responses(LocationNotFound, InvalidInput))
+async def list_rooms(
+    slug: PathSlug, query: Annotated[PageQuery, Query()], request: Request, response: Response, session: ReadSession
+) -> RoomList:
+    """List the rooms of a location.
+
+    By slug.
+    """
+    found = await rooms.find(session, slug, limit=query.limit + 1, after=query.first(str))
+    page, last = page_of(found, query.limit)
+    return RoomList(items=page, next=next_link(request, response, query, last, lambda room: (room.slug,)))
+
+
+@router.post(
+    "/{slug}/rooms",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(*BODY, CredentialInvalid, ScopeMissing, LocationNotFound, SlugTaken),
+    dependencies=[with_api_key],
+)
+async def create_room(
+    slug: PathSlug, wish: RoomCreate, response: Response, caller: SlotsWriter, session: WriteSession
+) -> RoomPublic:
+    """Make a room of a location known.
+
+    A room holds one consultation at a time. Needs the scope `slots:write`.
+    """
+    response.headers["location"] = f"/locations/{slug}/rooms"
+    return await rooms.add(session, slug, wish, by=caller.actor)

@@ -18,7 +18,7 @@ from uuid import UUID
 import click
 import uvloop
 
-from app.consultations.shapes import ConsultationBookingCreate
+from app.consultations.booking_shapes import ConsultationBookingCreate
 from app.core import clock, crypto, migrations
 from app.core.db import Database
 from app.core.ids import new_id, new_secret

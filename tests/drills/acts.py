@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
-from app.consultations.shapes import ConfirmationCreate, ConsultationBookingCreate
+from app.consultations.booking_shapes import ConfirmationCreate, ConsultationBookingCreate
 from app.core.ids import new_id
 from tests.drills.direct import Doors
 from tests.rows import new_slot, run

@@ -14,16 +14,15 @@ from starlette.status import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UN
 
 from app.access.callers import ANONYMOUS, Caller, Scope
 from app.consultations import seats
-from app.consultations.policies import Policy
-from app.consultations.reasons import CancellationReason
-from app.consultations.shapes import (
+from app.consultations.booking_shapes import (
     CancellationCreate,
     ConfirmationCreate,
     ConsultationBookingCreate,
-    ConsultationSlotCreate,
     RescheduleCreate,
-    SlotCancellation,
 )
+from app.consultations.policies import Policy
+from app.consultations.reasons import CancellationReason
+from app.consultations.slot_shapes import ConsultationSlotCreate, SlotCancellation
 from app.content.published import PublishedPages
 from app.content.search import Search
 from app.core import crypto, problems

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.consultations import slots
-from app.consultations.shapes import ConsultationBookingCreate
+from app.consultations.booking_shapes import ConsultationBookingCreate
 from app.consultations.slots import SlotFilter
 from app.consultations.tables import LIVE, ConsultationBooking, SlotStatus
 from app.core import clock

@@ -5,7 +5,8 @@ from datetime import timedelta
 from random import Random
 from uuid import UUID
 
-from app.consultations.shapes import ConfirmationCreate, ConsultationBookingCreate, ConsultationSlotCreate
+from app.consultations.booking_shapes import ConfirmationCreate, ConsultationBookingCreate
+from app.consultations.slot_shapes import ConsultationSlotCreate
 from app.core import clock
 from tests.wishes import confirmation
 
