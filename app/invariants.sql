@@ -83,11 +83,13 @@ FROM consultation_bookings AS bookings LEFT JOIN booking_events AS events
 GROUP BY bookings.id, bookings.reschedule_count
 HAVING count(events.version) <> bookings.reschedule_count;
 
+-- Who is booked before and after a step, in the same slot, was offered others.
 -- What was delivered is kept for 30 days. Those of this calendar, whose months all have 31, are never longer.
 -- name: every step of late is told once, unless the patient was erased
 WITH steps AS (
   SELECT booking_id AS booking, version,
-    'booking.' || CASE WHEN previous_slot_id IS NULL THEN to_state ELSE 'rescheduled' END AS topic,
+    'booking.' || CASE WHEN previous_slot_id IS NOT NULL THEN 'rescheduled' WHEN from_state = to_state THEN 'offered'
+      ELSE to_state END AS topic,
     372 * CAST(substr(CAST(at AS text), 1, 4) AS integer) + 31 * CAST(substr(CAST(at AS text), 6, 2) AS integer)
       + CAST(substr(CAST(at AS text), 9, 2) AS integer) AS day
   FROM booking_events
@@ -113,13 +115,15 @@ FROM outbox_messages AS messages LEFT JOIN booking_events AS events
   ON events.booking_id = messages.subject_id AND events.version = messages.sequence
 WHERE messages.topic LIKE 'booking.%' AND (
   events.version IS NULL OR messages.topic
-    <> 'booking.' || CASE WHEN events.previous_slot_id IS NULL THEN events.to_state ELSE 'rescheduled' END
+    <> 'booking.' || CASE WHEN events.previous_slot_id IS NOT NULL THEN 'rescheduled'
+      WHEN events.from_state = events.to_state THEN 'offered' ELSE events.to_state END
 );
 
 -- name: every step is in the trail
 WITH steps AS (
   SELECT replace(CAST(booking_id AS text), '-', '') AS booking,
-    'booking.' || CASE WHEN previous_slot_id IS NULL THEN to_state ELSE 'rescheduled' END AS action,
+    'booking.' || CASE WHEN previous_slot_id IS NOT NULL THEN 'rescheduled' WHEN from_state = to_state THEN 'offered'
+      ELSE to_state END AS action,
     count(*) AS number
   FROM booking_events GROUP BY 1, 2
 ), entries AS (
@@ -152,3 +156,20 @@ WHERE bookings.state = 'booked' AND slots.ends_at > CURRENT_TIMESTAMP AND patien
   AND replace(CAST(bookings.id AS text), '-', '') NOT IN (
     SELECT replace(subject, '-', '') FROM audit_entries WHERE action = 'patient.erased'
   );
+
+-- name: a former slug is no present one
+SELECT former.condition_id AS thing
+FROM slug_redirects AS former JOIN conditions AS present ON present.slug = former.slug WHERE former.kind = 'condition'
+UNION ALL
+SELECT former.category_id
+FROM slug_redirects AS former JOIN categories AS present ON present.slug = former.slug WHERE former.kind = 'category'
+UNION ALL
+SELECT former.treatment_id
+FROM slug_redirects AS former JOIN treatments AS present ON present.slug = former.slug WHERE former.kind = 'treatment';
+
+-- name: a page says its newest revision
+SELECT pages.id AS page
+FROM condition_pages AS pages LEFT JOIN condition_revisions AS revisions
+  ON revisions.condition_id = pages.condition_id AND revisions.locale = pages.locale
+GROUP BY pages.id, pages.revision
+HAVING coalesce(max(revisions.number), 0) <> pages.revision;

@@ -5,48 +5,32 @@ request's id is put in anew. A request that is not understood here goes on to th
 """
 
 import asyncio
-import re
-import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from contextlib import suppress
-from http import HTTPStatus
-from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.content.published import FinishedAnswer, FinishedHead, PublishedPages
-from app.core import edge
+from app.content.published import PublishedPages
 from app.core.accept import takes_gzip
-from app.core.caching import NOT_IN_304, PUBLIC
-from app.core.etags import matches
 from app.core.media_types import prefers
 from app.core.settings import Settings
+from app.finishing import finish, is_worth_keeping
 from app.interop.schema_org import MEDIA_TYPE as JSON_LD
+from app.replies import Reply, can_be_remembered, clock_of, is_for_doors, reply_to
 
 _THINGS: Final = ("/conditions", "/categories", "/treatment-options")
-_PATH: Final = re.compile(r"/(conditions|categories|treatment-options)(/[a-z0-9-]{1,100}(/treatment-options)?)?")
-# Headers that decide about an answer: one of them sent twice is for the doors to understand.
-_DECIDING: Final = (b"accept", b"accept-encoding", b"accept-language", b"authorization", b"if-none-match", b"origin")
-_METHODS: Final = ("GET", "HEAD")
-# Not `q`: what is found follows what is published a moment later.
-_PARAMETERS: Final = frozenset(
-    {"category", "code", "cursor", "letter", "limit", "locale", "review_status", "treatment"}
-)
-_LONGEST_QUERY: Final = 500
 _MOST_SORTS: Final = 4_096
+# Of the headers that a sort is made of, together; browsers send some 200 bytes.
+_LONGEST_SAID: Final = 500
 # How long one waits for the answer to another who asked the same, in seconds. Then it asks for itself.
 _PATIENCE: Final = 1.0
-_PUBLIC: Final = (b"cache-control", PUBLIC.encode())
-_REQUEST_ID: Final = b"x-request-id"
-
-
-class _Reply(NamedTuple):
-    """What is sent for one request."""
-
-    head: FinishedHead
-    request_id: bytes
-    body: bytes
+# What all requests have in common, for one that nobody sends.
+_FRAME: Final = ("type", "asgi", "http_version", "scheme", "server", "root_path", "app", "state")
+_NO_BODY: Final = {"type": "http.request", "body": b"", "more_body": False}
+# Path, query, and what the headers come down to: the languages, whether it is packed, and for which origin.
+_Key: TypeAlias = tuple[str, bytes, tuple[Any, ...]]
 
 
 class Lane:
@@ -63,20 +47,27 @@ class Lane:
         self._sorts: dict[Hashable, tuple[Any, ...]] = {}
         self._age = -1
         self._asked: dict[Hashable, asyncio.Event] = {}
+        self._frame: dict[str, Any] = {}
 
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
         """An answer as a server writes it, the end of its head left open, and its body; None for what takes longer."""
         if (reply := self._reply(scope)) is None:
             return None
-        return b"%b%b: %b\r\n" % (reply.head.written, _REQUEST_ID, reply.request_id), reply.body
+        return reply.written()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on."""
         reply = self._reply(scope)
-        if reply is None and _is_worth_keeping(scope):
-            key = self._key(scope, dict(scope["headers"]))
+        if reply is None and is_worth_keeping(scope):
+            if not self.published.is_ready():
+                await self.published.get_ready()
+                reply = self._reply(scope)
+            key = None if reply else self._key(scope, dict(scope["headers"]))
             if key is not None and key not in self._asked:
-                await self._ask(key, scope, receive, send)
+                messages = await self._ask(key, scope, receive)
+                # Only now: nobody waits for how slowly this client takes its answer.
+                for message in messages:
+                    await send(message)
                 return
             if key is not None:
                 with suppress(TimeoutError):
@@ -85,31 +76,18 @@ class Lane:
         if reply is None:
             await self.app(scope, receive, send)
             return
-        headers = [*reply.head.headers, (_REQUEST_ID, reply.request_id)]
-        await send({"type": "http.response.start", "status": reply.head.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await reply.send(send)
 
-    def _reply(self, scope: Scope) -> _Reply | None:
-        if scope["type"] != "http" or scope["method"] not in _METHODS or not scope["path"].startswith(_THINGS):
+    def _reply(self, scope: Scope) -> Reply | None:
+        if not can_be_remembered(scope) or not scope["path"].startswith(_THINGS):
             return None
-        began = time.perf_counter() if self._logs else 0.0
-        headers = dict(scope["headers"])
-        key = self._key(scope, headers)
-        answer = self.published.find(key)
-        if answer is None:
-            return None
-        head, body = answer.full, answer.body if scope["method"] == "GET" else b""
-        known = headers.get(b"if-none-match")
-        if known is not None and (known == answer.etag or matches(known.decode("latin-1"), answer.etag.decode())):
-            head, body = answer.not_modified, b""
-        request_id = edge.request_id_of(headers)
-        if self._logs:
-            edge.log(request_id, scope["method"], answer.route, head.status, began)
-        return _Reply(head, request_id.encode(), body)
+        began, headers = clock_of(logs=self._logs), dict(scope["headers"])
+        answer = self.published.find(self._key(scope, headers))
+        return None if answer is None else reply_to(scope, headers, answer, logs=self._logs, began=began)
 
-    def _key(self, scope: Scope, headers: dict[bytes, bytes]) -> Hashable:
+    def _key(self, scope: Scope, headers: dict[bytes, bytes]) -> _Key | None:
         """All that decides which answer a request gets, None for what the doors have to look at."""
-        if b"authorization" in headers or (len(headers) != len(scope["headers"]) and _says_twice(scope["headers"])):
+        if is_for_doors(scope, headers):
             return None
         if (age := self.published.age()) != self._age or len(self._sorts) > _MOST_SORTS:
             self._age = age
@@ -130,6 +108,9 @@ class Lane:
         origin: bytes | None,
         has_locale: bool,
     ) -> tuple[Any, ...]:
+        if sum(len(said or b"") for said in (accept, encoding, language, origin)) > _LONGEST_SAID:
+            # What is remembered is ours to bound, not a client's.
+            return ()
         if prefers((accept or b"*/*").decode("latin-1"), JSON_LD, "application/json"):
             return ()
         # A locale in the query beats the header.
@@ -142,7 +123,7 @@ class Lane:
         self._sorts[accept, encoding, language, origin, has_locale] = sort
         return sort
 
-    async def _ask(self, key: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ask(self, key: _Key, scope: Scope, receive: Receive) -> list[Message]:
         """Let the door answer, and remember it. Whoever asks the same meanwhile waits for it."""
         age = self.published.age()
         done = self._asked[key] = asyncio.Event()
@@ -151,46 +132,33 @@ class Lane:
         async def collect(message: Message) -> None:
             messages.append(message)
 
+        self._frame = self._frame or {name: scope[name] for name in _FRAME if name in scope}
         try:
             await self.app(scope, receive, collect)
-            answer = _finished(messages, scope["path"])
-            if answer is not None:
-                # By another key than before, where somebody had to look which languages there are.
-                self.published.keep(self._key(scope, dict(scope["headers"])), answer, age=age)
+            # Another key than before, where somebody had to look which languages there are.
+            kept = self._key(scope, dict(scope["headers"]))
+            answer = finish(messages, scope["path"])
+            if answer is not None and kept is not None:
+                answer.again = partial(self._ask_again, kept)
+                self.published.keep(kept, answer, age=age)
         finally:
             del self._asked[key]
             done.set()
-        # Only now: nobody waits for how slowly this client takes its answer.
-        for message in messages:
-            await send(message)
+        return messages
+
+    async def _ask_again(self, key: _Key) -> None:
+        """Let the door answer as if somebody had asked for this."""
+        path, query, (languages, is_packed, origin) = key
+        headers = [(b"accept-encoding", b"gzip" if is_packed else b"identity")]
+        if languages:
+            headers.append((b"accept-language", ", ".join(languages).encode()))
+        if origin is not None:
+            # One that is not let in has no name here.
+            headers.append((b"origin", origin or b"null"))
+        asked = {"method": "GET", "path": path, "raw_path": path.encode(), "query_string": query, "headers": headers}
+        if key not in self._asked and self._key(asked, dict(headers)) == key:
+            await self._ask(key, self._frame | asked, _receive_nothing)
 
 
-def _is_worth_keeping(scope: Scope) -> bool:
-    if scope["type"] != "http" or scope["method"] != "GET" or not _PATH.fullmatch(scope["path"]):
-        return False
-    query = scope["query_string"].decode("latin-1")
-    return len(query) <= _LONGEST_QUERY and _PARAMETERS.issuperset(parse_qs(query, keep_blank_values=True))
-
-
-def _says_twice(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    names = [name for name, _ in headers if name in _DECIDING]
-    return len(set(names)) < len(names)
-
-
-def _finished(messages: Sequence[Message], path: str) -> FinishedAnswer | None:
-    """An answer as it is remembered, None for one that is not for everybody."""
-    if not messages or messages[0]["status"] != HTTPStatus.OK or _PUBLIC not in messages[0]["headers"]:
-        return None
-    headers = [(name, value) for name, value in messages[0]["headers"] if name != _REQUEST_ID]
-    return FinishedAnswer(
-        route=re.sub(r"(?<=/)([^/]+)/[^/]+", r"\1/{slug}", path, count=1),
-        etag=dict(headers)[b"etag"],
-        body=b"".join(message.get("body", b"") for message in messages[1:]),
-        full=_head(HTTPStatus.OK, headers),
-        not_modified=_head(HTTPStatus.NOT_MODIFIED, [one for one in headers if one[0].decode() not in NOT_IN_304]),
-    )
-
-
-def _head(status: HTTPStatus, headers: Sequence[tuple[bytes, bytes]]) -> FinishedHead:
-    first = f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
-    return FinishedHead(status.value, headers, first + b"".join(b"%b: %b\r\n" % header for header in headers))
+async def _receive_nothing() -> Message:
+    return dict(_NO_BODY)

@@ -27,9 +27,12 @@ from app.core.limits import Limiter
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
 from app.lane import Lane
+from app.listings import Listings
 from app.routers import (
+    absences,
     audit,
     booking_actions,
+    calendar_feeds,
     categories,
     category_changes,
     changes,
@@ -46,12 +49,18 @@ from app.routers import (
     infobutton,
     json_ld,
     locations,
+    next_available,
     orders,
     previews,
     privacy,
     problems,
     search,
     sitemap,
+    slot_batches,
+    slot_calendar,
+    slot_plans,
+    slot_schedules,
+    slot_stats,
     treatment_changes,
     treatment_options,
 )
@@ -77,7 +86,9 @@ _TAGS = [
     {"name": "Changes", "description": "What to read again, for copies that are kept elsewhere."},
     {"name": "Web", "description": "The pages for search engines and for electronic records."},
     {"name": "Consultation slots", "description": "Times that can be booked."},
+    {"name": "Schedules", "description": "Patterns that slots recur by, and when none are to be posted."},
     {"name": "Consultation bookings", "description": "Seats that are taken."},
+    {"name": "Calendar feeds", "description": "Consultations in the calendars of those who hold them."},
     {"name": "Clinicians", "description": "Who is consulted."},
     {"name": "Locations", "description": "Where."},
     {"name": "Privacy", "description": "What is held on a person."},
@@ -98,21 +109,23 @@ class _Application(FastAPI):
     """FastAPI with the lane ahead of all of it: what is added by `add_middleware` stands behind the framework's own."""
 
     lane: Lane
+    listings: Listings
 
     def build_middleware_stack(self) -> ASGIApp:
         """The lane, then all that the framework puts there."""
-        self.lane.app = super().build_middleware_stack()
+        self.listings.app = super().build_middleware_stack()
+        self.lane.app = self.listings
         return self.lane
 
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
         """What the lane has for a server that asks before it makes a task."""
-        return self.lane.at_once(scope)
+        return self.lane.at_once(scope) or self.listings.at_once(scope)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The application for these settings; it opens nothing before its lifespan begins."""
     writes: set[asyncio.Task[None]] = set()
-    lane = Lane(settings)
+    lane, listings = Lane(settings), Listings(settings)
     app = _Application(
         title="Carepath",
         version=version("carepath"),
@@ -123,16 +136,17 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(settings, writes, lane),
+        lifespan=_lifespan(settings, writes, lane, listings),
         generate_unique_id_function=lambda route: route.name,
         telemetry=_NO_TELEMETRY,
     )
-    app.lane = lane
+    app.lane, app.listings = lane, listings
     app.state.settings = settings
     app.state.policy = Policy.of_hospital(settings)
     app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
     routes = _open_doors(app, settings)
+    app.state.plain_paths = frozenset(route.path for route in routes if "{" not in route.path)
     app.openapi = cache(lambda: openapi.describe(app, routes))  # type: ignore[method-assign]
     answer_with_problems(app, routes)
     # From the innermost to the outermost.
@@ -158,21 +172,22 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, writes: set[asyncio.Task[None]], lane: Lane
+    settings: Settings, writes: set[asyncio.Task[None]], lane: Lane, listings: Listings
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(settings)
         try:
             await guards.refuse_to_serve_without(database)
-            app.state.database = database
+            app.state.database = listings.database = database
             app.state.keyring = crypto.load_keyring(settings.keyring_path)
             app.state.published = lane.published = PublishedPages(database, memory_mb=settings.pages_memory_mb)
             app.state.search = Search(database)
             app.state.brief = BriefMemory(database)
             # SQLite has no other process to do it.
             jobs = worker.alongside(database, app.state.keyring, settings) if settings.sqlite_path else nullcontext()
-            async with timer.kept(database), app.state.published.kept_fresh(), app.state.search.kept_fresh(), jobs:
+            due = timer.kept(database, needs_approval=settings.needs_approval)
+            async with due, app.state.published.kept_fresh(), app.state.search.kept_fresh(), jobs:
                 yield
             # Writes outlive their requests: see Finish.
             await asyncio.gather(*writes, return_exceptions=True)
@@ -201,11 +216,21 @@ def _open_doors(app: FastAPI, settings: Settings) -> list[APIRoute]:
         orders.router,
         changes.router,
         previews.router,
+        next_available.router,
+        # Ahead of the slots, whose id would be all of `calendar` and `stats`.
+        slot_calendar.router,
+        slot_stats.router,
         consultation_slots.router,
+        slot_batches.router,
+        slot_plans.router,
         consultation_bookings.router,
         booking_actions.router,
         clinicians.router,
         locations.router,
+        slot_schedules.router,
+        absences.router,
+        calendar_feeds.router,
+        calendar_feeds.addresses,
         privacy.router,
         audit.router,
         health.router,

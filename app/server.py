@@ -39,7 +39,6 @@ MENDABLE = (
     migrations.DatabaseNewer,
     content_import.ImportOutdated,
     seed_files.SeedInvalid,
-    seeding.SeedOutdated,
     DBAPIError,
     OSError,
 )
@@ -61,9 +60,15 @@ def explain(error: BaseException) -> str:
 
 
 def seed(settings: Settings, path: Path | None) -> seeding.Seeded:
-    """Publish what changed below `path`, or of the seed that Carepath comes with: all of it, or nothing."""
+    """Publish what changed below `path`, or of the seed that Carepath comes with, in one transaction.
+
+    Raises SeedOutdated, after that, where files were left out.
+    """
     documents = seed_files.read_documents(path or schema.folder("seed"))
-    return asyncio.run(write(settings, lambda session: seeding.plant(session, documents)))
+    done = asyncio.run(write(settings, lambda session: seeding.plant(session, documents)))
+    if done.outdated:
+        raise seeding.SeedOutdated(done)
+    return done
 
 
 async def write(settings: Settings, work: Callable[[AsyncSession], Awaitable[_T]]) -> _T:

@@ -13,7 +13,7 @@ from typing import Final
 
 from app.access import seals
 from app.access.seal_head import keep_head
-from app.consultations import retention, seats
+from app.consultations import archive, retention, schedule_horizon, seats
 from app.content import review
 from app.core import logs
 from app.core.crypto import Keyring
@@ -82,6 +82,15 @@ async def _tell_reviews(tools: Tools) -> str:
     return f"Reviews that fall due and were told: {total}."
 
 
+async def _extend_schedules(tools: Tools) -> str:
+    return f"Slots that schedules were extended by: {await schedule_horizon.extend_all(tools.database, by='worker')}."
+
+
+async def _archive_slots(tools: Tools) -> str:
+    days = tools.settings.archive_days
+    return f"Slots that were laid aside: {await archive.archive_all(tools.database, days=days, by='worker')}."
+
+
 async def _keep_head(tools: Tools) -> str:
     # What was sealed right before a crash, and what another process seals, is written here too.
     await keep_head(tools.database, tools.settings.audit_head_path)
@@ -90,13 +99,16 @@ async def _keep_head(tools: Tools) -> str:
 
 async def _purge(tools: Tools) -> str:
     purged = await retention.purge_all(tools.database, tools.settings, by="worker")
-    return f"Deleted: {purged.bookings} patients, {purged.answers} answers and {purged.messages} messages."
+    told = f"{purged.bookings} patients, {purged.answers} answers, {purged.messages} messages and {purged.plans} plans"
+    return f"Deleted: {told}."
 
 
 # In an order in which the last ones seal what the first ones did.
 JOBS: Final = (
     Job("expire_holds", 30, _expire_holds),
     Job("tell_reviews", 3600, _tell_reviews),
+    Job("extend_schedules", 3600, _extend_schedules),
+    Job("archive_slots", 3600, _archive_slots),
     Job("purge", 3600, _purge),
     Job("seal_trail", 5, _seal_trail),
     Job("keep_head", 60, _keep_head),

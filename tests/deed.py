@@ -15,7 +15,7 @@ class Deed:
     address: str
     headers: Mapping[str, str]
     done: set[str]
-    wish: dict[str, Any] | None = None
+    wish: dict[str, Any] | list[Any] | None = None
     method: str = "POST"
 
     def actor(self, admin: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from app.core.ids import new_reference
 from tests.deed import Deed
 from tests.editorial_deeds import editorial_deeds
 from tests.rows import make_booking, make_slot
+from tests.slot_deeds import slot_deeds
 from tests.wishes import (
     PATIENT,
     bearer,
@@ -46,6 +47,8 @@ async def deeds(client: httpx.AsyncClient, admin: dict[str, str], database: Data
         Deed("/locations", "/locations", admin, {"location.created"}, named | {"time_zone": "Europe/Berlin"}),
         Deed(slots, slots, admin, {"slot.created"}, slot_wish()),
         Deed(slots, slots, admin | new_key(), {"slot.created"}, slot_wish()),
+        Deed(f"{slots}/batch", f"{slots}/batch", admin, {"slot.created"}, [slot_wish()]),
+        Deed(one_slot, f"{slots}/{other['id']}", any_version, {"slot.updated"}, {"mode": "phone"}, method="PATCH"),
         Deed(f"{one_slot}/close", f"{slots}/{target['id']}/close", any_version, {"slot.closed"}),
         Deed(f"{one_slot}/open", f"{slots}/{closed['id']}/open", any_version, {"slot.opened"}),
         Deed(
@@ -90,4 +93,5 @@ async def deeds(client: httpx.AsyncClient, admin: dict[str, str], database: Data
         ),
         Deed("/privacy/erase", "/privacy/erase", admin, erased, {"email": PATIENT["email"]}),
         *await editorial_deeds(client, admin, database),
+        *await slot_deeds(client, admin),
     ]

@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 
 from app.core.settings import Settings
 from app.main import create_app
+from tests.clinics import schedule_wish
 from tests.pages import page_content
 from tests.wishes import bearer, book, post_slot
 
@@ -40,7 +41,21 @@ async def every_read(app: FastAPI, client: httpx.AsyncClient, admin: dict[str, s
     booking = await book(client, slot["id"])
     draft = await client.post("/conditions", json=page_content("synthetic-draft"), headers=admin)
     preview = await client.post(f"{draft.headers['Location']}/preview", headers=admin)
+    feed = await client.post("/calendar-feeds", json={"clinician": "synthetic"}, headers=admin)
+    schedule = await client.post("/slot-schedules", json=schedule_wish(), headers=admin)
+    away = {"clinician": "synthetic", "starts_at": "2031-01-01T00:00:00Z", "ends_at": "2031-01-02T00:00:00Z"}
+    absence = await client.post("/absences", json=away, headers=admin)
+    closing = {"action": "close", "bookings": "keep", "slots": {"ids": [slot["id"]]}}
+    plan = await client.post("/slot-plans", json=closing, headers=admin)
     names = {
+        "/slot-schedules/{schedule_id}": schedule.json()["id"],
+        "/slot-schedules/{schedule_id}/occurrences": schedule.json()["id"],
+        "/absences/{absence_id}": absence.json()["id"],
+        "/slot-plans/{plan_id}": plan.json()["id"],
+        "/locations/{slug}/rooms": "synthetic",
+        "/conditions/{slug}/next-available": "acute-lymphoblastic-leukemia",
+        "/calendars/{secret}.ics": feed.json()["url"].removeprefix("/calendars/").removesuffix(".ics"),
+        "/calendar-feeds/{feed_id}": feed.json()["id"],
         "/conditions/{slug}": "acute-lymphoblastic-leukemia",
         "/conditions/{slug}/treatment-options": "acute-lymphoblastic-leukemia",
         "/conditions/{slug}.jsonld": "acute-lymphoblastic-leukemia",
@@ -64,6 +79,15 @@ async def every_read(app: FastAPI, client: httpx.AsyncClient, admin: dict[str, s
     }
     credentials = {
         "/audit": admin,
+        "/slot-schedules": admin,
+        "/slot-schedules/{schedule_id}": admin,
+        "/slot-schedules/{schedule_id}/occurrences": admin,
+        "/absences": admin,
+        "/absences/{absence_id}": admin,
+        "/slot-plans/{plan_id}": admin,
+        "/consultation-slots/stats": admin,
+        "/calendar-feeds": admin,
+        "/calendar-feeds/{feed_id}": admin,
         "/conditions/{slug}/draft": admin,
         "/conditions/{slug}/revisions": admin,
         "/conditions/{slug}/revisions/{number}": admin,
@@ -79,6 +103,8 @@ async def every_read(app: FastAPI, client: httpx.AsyncClient, admin: dict[str, s
     # A look at the whole trail is one more entry of it.
     queries = {
         "/search": "?q=leukemia",
+        "/consultation-slots/calendar": "?month=2031-01",
+        "/consultation-slots/stats": "?from=2031-01-01&to=2031-02-01&by=week",
         "/audit": "?action=slot.created",
         "/infobutton": "?mainSearchCriteria.v.cs=ICD-10&mainSearchCriteria.v.c=C91.0",
     }

@@ -36,7 +36,7 @@ async def editorial_deeds(client: httpx.AsyncClient, admin: dict[str, str], data
         Deed(_DRAFT, _at("edited"), any_version, {"condition_draft.edited"}, page_content("synthetic-edited"), "PUT"),
         Deed(_DRAFT, _at("dropped"), any_version, {"condition_draft.deleted"}, method="DELETE"),
         Deed(f"{_DRAFT}/submit", _at("submitted", "/submit"), admin, {"condition_draft.submitted"}),
-        Deed(f"{_DRAFT}/approve", _at("approved", "/approve"), admin, {"condition_draft.approved"}),
+        Deed(f"{_DRAFT}/approve", _at("approved", "/approve"), any_version, {"condition_draft.approved"}),
         Deed(f"{_DRAFT}/return", _at("returned", "/return"), admin, {"condition_draft.returned"}),
         Deed(f"{_DRAFT}/publish", _at("published", "/publish"), admin, {"condition.published"}),
         Deed(f"{_DRAFT}/preview", _at("previewed", "/preview"), admin, {"condition_draft.previewed"}),

@@ -54,10 +54,7 @@ async def events_of(database: Database, booking: dict[str, Any]) -> list[dict[st
     booking_id = (await row_of(database, booking))["id"]
     events = await everything(database, BookingEvent, col(BookingEvent.booking_id) == booking_id)
     events.sort(key=lambda event: event["version"])
-    topics = [
-        (event["version"], "booking." + ("rescheduled" if event["previous_slot_id"] else event["to_state"]))
-        for event in events
-    ]
+    topics = [(event["version"], f"booking.{_kind_of(event)}") for event in events]
     messages = await everything(database, OutboxMessage, col(OutboxMessage.subject_id) == booking_id)
     assert sorted((message["sequence"], message["topic"]) for message in messages) == topics
     entries = await everything(
@@ -71,6 +68,12 @@ async def events_of(database: Database, booking: dict[str, Any]) -> list[dict[st
         (event["at"], topic, event["actor"]) for event, (_, topic) in zip(events, topics, strict=True)
     )
     return events
+
+
+def _kind_of(event: dict[str, Any]) -> str:
+    if event["previous_slot_id"]:
+        return "rescheduled"
+    return "offered" if event["from_state"] == event["to_state"] else str(event["to_state"])
 
 
 async def steps_of(database: Database, booking: dict[str, Any]) -> list[tuple[int, str | None, str, str]]:

@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlalchemy import Insert, insert, update
+from sqlalchemy import Insert, func, insert, select, update
 from sqlmodel import col
 
 from app.access.tables import AuditEntry
 from app.content import schedule
 from app.content.document import ConditionDocument
 from app.content.editorial_tables import ConditionDraft, DraftState
-from app.content.tables import Condition, ConditionPage
+from app.content.tables import Condition, ConditionPage, ConditionRevision
 from app.core import clock
 from app.core.db import Database
 from app.core.ids import new_id
@@ -31,12 +31,18 @@ def new_draft(slug: str = SLUG, *, draft: dict[str, Any] | None = None, **page: 
     """A draft of a synthetic page; `draft` is what its row holds beside the words."""
     document = ConditionDocument.model_validate(page_content(slug, **page))
     now = clock.now()
+    newest = (
+        select(func.max(col(ConditionRevision.number)))
+        .join(Condition, col(Condition.id) == ConditionRevision.condition_id)
+        .where(col(Condition.slug) == slug, col(ConditionRevision.locale) == document.locale)
+    )
     values = {
         "id": new_id(),
         "slug": slug,
         "locale": document.locale,
         "state": DraftState.DRAFT,
         "version": 1,
+        "base_revision": newest.scalar_subquery(),
         "document": document.content(),
         "author": "test",
         "created_at": now,

@@ -5,13 +5,17 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event
+from sqlalchemy import event, insert
+from sqlmodel import col
 
 from app.access.callers import Scope
 from app.access.tables import AuditEntry
 from app.content.editorial_tables import ConditionDraft
+from app.content.tables import Treatment
 from app.core.db import Database
+from app.core.ids import new_id
 from tests.conftest import headers_with
+from tests.editing import told as told_of_drafts
 from tests.moves import feed, put_draft, rename, seen
 from tests.pages import publish
 from tests.rows import counts, everything
@@ -81,7 +85,7 @@ async def test_a_name_is_on_the_pages_at_once(
     assert refusal(answer) == (428, "version-needed")
     # Nothing new is no change.
     assert (await name(client, admin, {"name": "Synthetic new name"})).json()["version"] == 2
-    assert (await feed(database, "kind", "slug", "locale", "sections"))[1:] == [
+    assert (await feed(database, "kind", "slug", "locale", "sections"))[3:] == [
         ("updated", "synthetic-category", "en", ["name"])
     ]
 
@@ -118,6 +122,9 @@ async def test_drafts_say_the_new_name_and_slug(
         ("en", "synthetic-other", "Synthetic Category", 1),
         ("es", "synthetic-new", "Synthetic Category", 2),
     ]
+    assert await told_of_drafts(database) == [("renamed", 2), ("renamed", 3), ("renamed", 2)]
+    trail = await everything(database, AuditEntry, col(AuditEntry.action) == "condition_draft.renamed")
+    assert [line["fields"] for line in trail] == [["category"]] * 3
     # So they can be published as they are.
     new = {"slug": "synthetic-new", "name": "Synthetic new name"}
     assert (await publish(database, category=new)).number == 2
@@ -178,6 +185,18 @@ async def test_an_order_of_many_takes_no_more_statements_than_one_of_few(
         assert (await client.put("/category-order", json={"slugs": wanted}, headers=admin)).status_code == 200
         numbers.append(len(ran))
     assert numbers[0] == numbers[1]
+
+
+async def test_thousands_can_be_put_in_order(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    made = [{"id": new_id(), "slug": f"synthetic-{number:0>80}", "position": number} for number in range(2, 3_000)]
+    async with database.write() as session:
+        await session.exec(insert(Treatment), params=made)
+    wanted = (await client.get("/treatment-option-order", headers=admin)).json()["slugs"][::-1]
+    answer = await client.put("/treatment-option-order", json={"slugs": wanted}, headers=admin)
+    assert (answer.status_code, len(wanted) > len(made)) == (200, True)
+    assert (await client.get("/treatment-option-order", headers=admin)).json()["slugs"] == wanted
 
 
 @pytest.mark.parametrize(

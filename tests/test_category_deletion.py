@@ -3,19 +3,24 @@
 import asyncio
 
 import httpx
+import pytest
 from sqlmodel import col
 
 from app.access.tables import AuditEntry
 from app.consultations import slots
 from app.consultations.slot_shapes import ConsultationSlotCreate
 from app.content import category_changes
+from app.content.errors import SlugRetired
 from app.core.db import Database
 from app.core.ids import new_id
 from tests.moves import feed, put_draft, rename
-from tests.pages import publish
+from tests.pages import publish, treatment
 from tests.rows import everything
 from tests.test_category_changes import CATEGORY, create
 from tests.wishes import post_slot, refusal, slot_wish
+
+CATEGORY_OF_PAGES = {"slug": "synthetic-category", "name": "Synthetic Category"}
+WITHDRAWN = "/conditions/synthetic-condition/withdraw"
 
 
 async def test_what_is_used_is_not_deleted(
@@ -79,3 +84,45 @@ async def test_what_nothing_uses_is_deleted(
     assert (await feed(database, "kind", "slug"))[-1] == ("deleted", "synthetic-b")
     trail = [line["action"] for line in await everything(database, AuditEntry, col(AuditEntry.actor).like("api_key%"))]
     assert trail == ["category.created", "category.renamed", "category.deleted"]
+
+
+@pytest.mark.parametrize("subject", ["category", "treatment"])
+async def test_nobody_gets_the_slugs_of_what_was_deleted(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, subject: str
+) -> None:
+    place = "/categories" if subject == "category" else "/treatment-options"
+
+    async def offer(page: str, slug: str) -> None:
+        category = {"slug": slug, "name": "Synthetic"} if subject == "category" else CATEGORY_OF_PAGES
+        options = [treatment(slug)] if subject == "treatment" else []
+        await publish(database, page, category=category, treatment_options=options)
+
+    await offer("synthetic-condition", "synthetic-old")
+    await rename(client, admin, f"{place}/synthetic-old", "synthetic-last")
+    await offer("synthetic-condition", "synthetic-other")
+    assert (await client.delete(f"{place}/synthetic-last", headers=admin)).status_code == 200
+    for slug in ("synthetic-old", "synthetic-last"):
+        assert (await client.get(f"{place}/{slug}")).status_code == 404
+        with pytest.raises(SlugRetired):
+            await offer("synthetic-next", slug)
+        made = await client.post(place, json={"slug": slug, "name": "Synthetic"}, headers=admin)
+        assert refusal(made) == (409, "slug-retired")
+        renamed = await rename(client, admin, f"{place}/synthetic-other", slug)
+        assert refusal(renamed) == (409, "slug-retired")
+
+
+async def test_a_withdrawn_condition_keeps_its_category_until_it_is_moved(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    await publish(database)
+    assert (await client.post(WITHDRAWN, headers=admin)).status_code == 200
+    refused = await client.delete(CATEGORY, headers=admin)
+    assert refusal(refused) == (409, "category-in-use")
+    assert refused.json()["used_by"] == [
+        {"kind": "condition", "slug": "synthetic-condition", "name": "synthetic-condition"}
+    ]
+    assert "also those without a page" in refused.json()["detail"]
+    # As the refusal says.
+    await publish(database, category={"slug": "synthetic-other", "name": "Synthetic Other"})
+    assert (await client.post(WITHDRAWN, headers=admin)).status_code == 200
+    assert (await client.delete(CATEGORY, headers=admin)).status_code == 200

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import update
 
-from app.content.tables import CategoryName
-from app.core.db import PUBLISHES, Database
+from app.content import category_changes
+from app.content.name_shapes import CategoryWords
+from app.core.db import Database
 from tests.pages import publish, treatment
 
 ALL = "acute-lymphoblastic-leukemia"
@@ -107,9 +107,9 @@ async def test_a_category_has_a_description_only_when_somebody_wrote_one(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     assert "description" not in (await client.get("/categories/hematologic-malignancies")).json()
+    words = CategoryWords(name="Hematologic Malignancies", description="Synthetic description.")
     async with app.state.database.write() as session:
-        session.info[PUBLISHES] = True
-        await session.exec(update(CategoryName).values(description="Synthetic description."))
+        await category_changes.name(session, "hematologic-malignancies", "en", words, by="test", versions=None)
     for address in ("/categories", "/categories/hematologic-malignancies"):
         answer = (await client.get(address)).json()
         assert answer.get("items", [answer])[0]["description"] == "Synthetic description."

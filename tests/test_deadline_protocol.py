@@ -170,3 +170,35 @@ def test_who_does_not_take_its_answer_is_let_go(
                 assert not server.state.tasks
 
     in_loop(make_loop, work)
+
+
+@LOOPS
+def test_a_head_without_an_end_is_refused_and_a_large_body_is_not(
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
+        length, has_more = 0, True
+        while has_more:
+            message = await receive()
+            length, has_more = length + len(message.get("body", b"")), message.get("more_body", False)
+        body = str(length).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        async with running(answer) as here:
+            large = b"x" * 500_000
+            with here.connect() as client:
+                # In two pieces, so that the body comes alone; with its end comes the next request's begin.
+                await loop.sock_sendall(client, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 500000\r\n\r\n")
+                await loop.sock_sendall(client, large + b"GET / HTTP/1.1\r\nhost: a\r\n")
+                answered = b""
+                while not answered.endswith(b"\r\n\r\n500000"):
+                    answered += await loop.sock_recv(client, 50_000)
+                await loop.sock_sendall(client, b"x: " + b"y" * 100_000)
+                refused = await everything(client)
+        assert refused.startswith(b"HTTP/1.1 431 ")
+        assert b"connection: close" in refused
+
+    in_loop(make_loop, work)

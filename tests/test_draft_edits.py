@@ -26,7 +26,7 @@ async def test_an_edit_needs_what_was_read(client: httpx.AsyncClient, database: 
     for method, wish in (("PUT", page_content()), ("DELETE", None)):
         answer = await client.request(method, draft_of(), json=wish, headers=who)
         assert refusal(answer) == (428, "version-needed")
-        for tag in ('"2"', '"0"', '"1-00000000000000000000"', "1", 'W/"1"', "nonsense"):
+        for tag in ('"2"', '"0"', '"1"', '"1-00000000000000000000"', "1", 'W/"1"', "nonsense"):
             answer = await client.request(method, draft_of(), json=wish, headers=who | {"If-Match": tag})
             assert (tag, refusal(answer)) == (tag, (412, "version-stale"))
     assert (await look(client, who))[0]["version"] == 1
@@ -67,12 +67,15 @@ async def test_what_was_read_of_an_earlier_draft_or_page_does_not_overwrite_the_
     await done(client, admin, "publish")
     _, published = await look(client, admin)
     await publish(database, summary="Synthetic import.")
-    refused = await client.put(draft_of(), json=page_content(), headers=admin | published)
-    assert refusal(refused) == (412, "version-stale")
-    for tag in ('"0"', "*", f'"7", {(await look(client, admin))[1]["If-Match"]}'):
+    for stale in (published, {"If-Match": '"0"'}):
+        refused = await client.put(draft_of(), json=page_content(), headers=admin | stale)
+        assert refusal(refused) == (412, "version-stale")
+    for tag in ("*", f'"7", {(await look(client, admin))[1]["If-Match"]}'):
         answer = await client.put(draft_of(), json=page_content(), headers=admin | {"If-Match": tag})
         assert (tag, answer.status_code) == (tag, 200)
-        assert (await client.delete(draft_of(), headers=admin | {"If-Match": '"1"'})).status_code == 200
+        assert (
+            await client.delete(draft_of(), headers=admin | {"If-Match": answer.headers["ETag"]})
+        ).status_code == 200
 
 
 async def test_an_edit_names_the_page_of_its_address(client: httpx.AsyncClient, database: Database) -> None:

@@ -14,8 +14,7 @@ from app.content.errors import CategoryNamedDifferently
 from app.content.tables import ConditionPage, ConditionRevision
 from app.core import clock
 from app.core.db import Database
-from app.core.errors import VersionStale
-from tests.editing import SLUG, begin, done, draft_of, look, put, step
+from tests.editing import SLUG, begin, done, draft_of, look, step
 from tests.pages import page_content, publish
 from tests.rows import counts, everything
 from tests.wishes import refusal
@@ -124,25 +123,6 @@ async def test_an_edit_and_a_publication_at_the_same_moment_never_lose_the_edit(
         else:
             assert refusal(edited) == (412, "version-stale")
             assert page["summary"] == "Synthetic summary."
-
-
-async def test_the_room_publishes_only_what_was_read(
-    client: httpx.AsyncClient, admin: dict[str, str], database: Database
-) -> None:
-    await begin(client, admin)
-    async with database.read() as session:
-        read = await draft_steps.find(session, SLUG, "en")
-    assert read is not None
-    await put(client, admin, summary="Synthetic change.")
-    with pytest.raises(VersionStale):
-        async with database.write() as session:
-            await drafts.publish_draft(session, read, by="test")
-    async with database.write() as session:
-        present = await draft_steps.find(session, SLUG, "en")
-        assert present is not None
-        made = await drafts.publish_draft(session, present, by="test")
-    assert made.number == 1
-    assert (await client.get(f"/conditions/{SLUG}")).json()["summary"] == "Synthetic change."
 
 
 async def test_the_room_raises_what_publishing_refuses(

@@ -143,3 +143,16 @@ async def test_where_nobody_has_to_approve_whoever_may_publish_does(
     (revision,) = await everything(database, ConditionRevision, col(ConditionRevision.author).is_not(None))
     assert revision["author"] == revision["published_by"]
     assert revision["approved_by"] is None
+
+
+async def test_only_what_was_read_is_approved(strict: httpx.AsyncClient, database: Database) -> None:
+    author, other = await bring(strict, database, SUBMITTED)
+    _, read = await look(strict, other)
+    await put(strict, author, summary="Synthetic words that nobody has read.")
+    await done(strict, author, "submit")
+    address = f"{draft_of()}/approve"
+    assert refusal(await strict.post(address, headers=other)) == (428, "version-needed")
+    assert refusal(await strict.post(address, headers=other | read)) == (412, "version-stale")
+    _, read = await look(strict, other)
+    approved = await strict.post(address, headers=other | read)
+    assert (approved.status_code, approved.json()["state"]) == (200, APPROVED)

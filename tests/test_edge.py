@@ -14,6 +14,9 @@ from tests.wishes import book, post_slot
 
 NOT_KEPT = ("/health/live", "/health/ready", "/docs", "/docs/{name}")
 NEVER_STORED = ("/previews/{token}",)
+KEPT_BY_ONE = ("/calendars/{secret}.ics",)
+# Says which slot is free.
+OF_SLOTS = ("/conditions/{slug}/next-available",)
 KEPT_BY_ALL = ("/conditions", "/categories", "/treatment-options", "/problems", "/sitemap", "/infobutton", "/search")
 
 
@@ -108,7 +111,9 @@ async def test_how_long_an_answer_may_be_kept(client: httpx.AsyncClient, reads: 
         else None
         if route in NOT_KEPT
         else PUBLIC
-        if route.startswith(KEPT_BY_ALL)
+        if route.startswith(KEPT_BY_ALL) and route not in OF_SLOTS
+        else "private, no-cache"
+        if route in KEPT_BY_ONE
         else REVALIDATE
         for route in found
     }

@@ -6,14 +6,16 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlmodel import col
 
-from app.content.tables import CodeSystem
+from app.content.tables import CodeSystem, ConditionRevision
 from app.core.caching import PUBLIC
 from app.core.db import Database
 from app.core.settings import Settings
 from app.interop.infobutton import question
 from tests.doors import started
 from tests.pages import publish
+from tests.rows import everything
 
 SITE = "https://www.example.org"
 SEED = f"{SITE}/conditions/acute-lymphoblastic-leukemia"
@@ -163,16 +165,16 @@ async def test_what_records_send_besides_changes_nothing(client: httpx.AsyncClie
 
 
 @pytest.mark.parametrize(
-    "wish",
+    ("wish", "kind"),
     [
-        {"knowledgeResponseType": "text/xml"},
-        {"knowledgeResponseType": "application/xml"},
-        {"Accept": "application/atom+xml"},
-        {"Accept": "text/xml, application/json;q=0.5"},
+        ({"knowledgeResponseType": "text/xml"}, "text/xml; charset=utf-8"),
+        ({"knowledgeResponseType": "application/xml"}, "application/xml"),
+        ({"Accept": "application/atom+xml"}, "application/atom+xml"),
+        ({"Accept": "text/xml, application/json;q=0.5"}, "text/xml; charset=utf-8"),
     ],
 )
 async def test_the_answer_is_an_atom_feed_for_whoever_wants_one(
-    client: httpx.AsyncClient, database: Database, wish: dict[str, str]
+    client: httpx.AsyncClient, database: Database, wish: dict[str, str], kind: str
 ) -> None:
     await publish(
         database,
@@ -184,7 +186,7 @@ async def test_the_answer_is_an_atom_feed_for_whoever_wants_one(
     headers = {"Accept": wish["Accept"]} if "Accept" in wish else {}
     params = asking(ICD_10_CM, "C91.00", **({} if headers else wish))
     answer = await client.get("/infobutton", params=params, headers=headers)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/xml; charset=utf-8")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
     feed = ET.fromstring(answer.content)
     assert feed.tag == f"{{{ATOM['a']}}}feed"
     # RFC 4287, section 4.1: what a feed and an entry must have.
@@ -244,3 +246,20 @@ async def test_the_documented_example_is_an_answer(app: FastAPI, client: httpx.A
     assert (set(example), set(example["entry"][0])) == (set(real), set(real["entry"][0]))
     assert (example["id"], example["category"], links(example)) == (real["id"], real["category"], links(real))
     assert ET.fromstring(content["text/xml"]["example"]).tag == f"{{{ATOM['a']}}}feed"
+
+
+async def test_a_code_that_is_written_without_its_point_is_found(client: httpx.AsyncClient, database: Database) -> None:
+    codes = [{"system": "icd-10", "code": code} for code in ("C920", "C92.0", "C93")]
+    made = await publish(database, codes=codes)
+    page = (await client.get("/conditions/synthetic-condition")).json()
+    assert [code["code"] for code in page["codes"]] == ["C92.0", "C93"]
+    for code in ("C92.0", "C920", "C9200"):
+        assert links(await ask(client, ICD_10_CM, code)) == [f"{SITE}/conditions/synthetic-condition"]
+    for code in ("C92.0", "C920"):
+        cards = (await client.get("/conditions", params={"code": f"icd-10|{code}"})).json()["items"]
+        assert [card["slug"] for card in cards] == ["synthetic-condition"]
+    # What was published is kept as it was written.
+    (revision,) = await everything(
+        database, ConditionRevision, col(ConditionRevision.condition_id) == made.condition_id
+    )
+    assert revision["document"]["codes"] == codes

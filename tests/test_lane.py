@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
+from app.content import published
 from app.core.caching import PUBLIC
 from app.core.db import Database
 from app.core.settings import Settings
@@ -105,16 +106,16 @@ async def test_lane_and_doors_answer_alike(apps: tuple[FastAPI, FastAPI]) -> Non
     lane, doors = (httpx.AsyncClient(transport=_AsSent(app), base_url="http://carepath.test") for app in apps)
     for headers in (lane.headers, doors.headers):
         headers.clear()
-    published = apps[0].state.published
+    pages = apps[0].state.published
     for address in ADDRESSES:
         for sent in SENT:
             first = await lane.get(address, headers=sent)
             tags = {"If-None-Match": f'"x", W/{first.headers["ETag"]}'}
             for method in ("GET", "HEAD"):
                 for more in (sent, sent | tags):
-                    before = published.answered
+                    before = pages.answered
                     by_lane = await lane.request(method, address, headers=more)
-                    assert (address, more, published.answered - before) == (address, more, 1)
+                    assert (address, more, pages.answered - before) == (address, more, 1)
                     by_door = await doors.request(method, address, headers=more)
                     assert told(by_lane) == told(by_door)
                     assert re.fullmatch("[0-9a-f]{32}", by_lane.headers["X-Request-Id"])
@@ -234,3 +235,29 @@ async def test_packed_bytes_do_not_depend_on_when_they_were_packed(
     other = create_app(settings)
     async with other.router.lifespan_context(other), client_of(other) as elsewhere:
         assert (await elsewhere.get(PAGE, headers=packs)).headers["ETag"] == first.headers["ETag"]
+
+
+async def test_long_headers_go_to_the_doors_and_are_not_remembered(apps: tuple[FastAPI, FastAPI]) -> None:
+    app, pages = apps[0], apps[0].state.published
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://carepath.test") as client:
+        assert (await client.get("/conditions")).status_code == 200
+        before = pages.answered
+        for number in range(20):
+            languages = ", ".join(["es", *(f"x-{number}-{other}" for other in range(200))])
+            answer = await client.get("/conditions", headers={"Accept-Language": languages})
+            assert (answer.status_code, answer.headers["Content-Language"]) == (200, "es")
+        assert pages.answered == before
+        assert len(app.lane._sorts) < 5  # type: ignore[attr-defined] # noqa: SLF001 - what would grow
+
+
+async def test_answers_from_memory_are_counted_in_the_log(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(published, "TELL_EVERY", 0.3)
+    caplog.set_level(logging.INFO)
+    pages = published.PublishedPages(database, memory_mb=1)
+    async with pages.kept_fresh():
+        pages.answered += 3
+        await asyncio.sleep(1.2)
+    told = [vars(line)["fields"]["requests"] for line in caplog.records if line.message == "answered_from_memory"]
+    assert told[:2] == [3, 0]

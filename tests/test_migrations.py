@@ -163,3 +163,38 @@ def test_what_a_patient_agreed_to_moves_to_the_patient_and_every_guard_stays(emp
         assert connection.scalar(text("SELECT consent_text_version FROM patient_details")) == "2026-11"
         assert connection.scalar(text("SELECT reschedule_count FROM consultation_bookings")) == 0
     assert names(empty) == set(schema.expected_names(dialect_of(empty)))
+
+
+def test_the_feed_begins_with_all_that_is_public_already(empty: Settings) -> None:
+    migrations.upgrade(empty, "2026_11_23_life_of_a_booking")
+    engine = migrations.engine_for(empty)
+    at, word = "2026-11-23 09:00:00.000000", "Synthetic"
+    category, condition, page, *treatments = [f"01993b2e5f7c7d0c8a2b6f4e1d3c5a{n}" for n in range(70, 75)]
+    texts = ("name", "sort_key", "summary", "overview", "when_to_consult", "what_to_bring", "consultation_heading",
+             "consultation_text")  # fmt: skip
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("categories", {"id": category, "slug": "synthetic-category", "position": 1}),
+        ("conditions", {"id": condition, "slug": "synthetic-condition", "category_id": category}),
+        ("treatments", {"id": treatments[0], "slug": "synthetic-0"}),
+        ("treatments", {"id": treatments[1], "slug": "synthetic-1"}),
+        (
+            "condition_pages",
+            {"id": page, "condition_id": condition, "locale": "en", "revision": 1, "published_at": at, "updated_at": at}
+            | dict.fromkeys(texts, word),
+        ),
+    ]
+    with engine.begin() as connection:
+        for table, values in rows:
+            bound = ", ".join(f":{name}" for name in values)
+            connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({bound})"), values)
+    assert migrations.upgrade(empty)
+    with engine.begin() as connection:
+        told = connection.execute(text("SELECT number, kind, subject, slug FROM content_changes ORDER BY number")).all()
+        newest = connection.scalar(text("SELECT number FROM content_version"))
+    assert [tuple(each) for each in told] == [
+        (1, "published", "category", "synthetic-category"),
+        (2, "published", "treatment", "synthetic-0"),
+        (3, "published", "treatment", "synthetic-1"),
+        (4, "published", "condition", "synthetic-condition"),
+    ]
+    assert newest == 4

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.db import Database
+from tests.clinics import schedule_wish
 from tests.pages import publish, treatment
 from tests.wishes import book, post_slot
 
@@ -82,9 +83,16 @@ async def follow(
     return pages
 
 
+async def post(client: httpx.AsyncClient, admin: dict[str, str], address: str, **wish: Any) -> None:
+    """Make one more of what is listed there."""
+    answer = await client.post(address, json=wish, headers=admin)
+    assert answer.status_code == 201, answer.text
+
+
 @pytest.fixture
 async def filled(client: httpx.AsyncClient, admin: dict[str, str], database: Database) -> None:
     """Five more of everything that is listed; what can be alike to the order is."""
+    await post(client, admin, "/locations", slug=SLUG, name="Synthetic", time_zone="UTC")
     for number in range(5):
         await publish(
             database,
@@ -99,6 +107,10 @@ async def filled(client: httpx.AsyncClient, admin: dict[str, str], database: Dat
             zone = {"time_zone": "UTC"} if place == "locations" else {}
             assert (await client.post(f"/{place}", json=wish | zone, headers=admin)).status_code == 201
         times = {"starts_at": "2099-01-01T09:00:00Z", "ends_at": "2099-01-01T10:00:00Z"}
+        await post(client, admin, f"/locations/{SLUG}/rooms", slug=f"synthetic-{number}", name="Synthetic")
+        await post(client, admin, "/slot-schedules", **schedule_wish())
+        await post(client, admin, "/absences", clinician="synthetic-0", **times)
+        await post(client, admin, "/calendar-feeds", clinician="synthetic-0")
         slot = await post_slot(client, admin, **times, capacity=2)
         await book(client, slot["id"])
 
@@ -143,6 +155,7 @@ async def test_next_keeps_the_filters(client: httpx.AsyncClient, admin: dict[str
 
 
 async def test_a_limit_is_between_1_and_100(client: httpx.AsyncClient, app: FastAPI, admin: dict[str, str]) -> None:
+    await post(client, admin, "/locations", slug=SLUG, name="Synthetic", time_zone="UTC")
     for address in lists(app):
         for limit in ("0", "101", "-1", "many", "", "1e2", "9" * 30, "%00"):
             answer = await client.get(f"{address}?limit={limit}", headers=admin)

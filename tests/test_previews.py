@@ -51,8 +51,7 @@ async def test_a_preview_is_the_page_that_publishing_makes(
         # Not what the page shows: codes do not depend on language.
         "codes": [{"system": "mesh", "code": "D000001"}],
     }
-    elsewhere = {"category": {"slug": "synthetic-other", "name": "Synthetic Spanish Other"}, "locale": "es"}
-    steps: list[dict[str, Any]] = [{}, english, spanish, english | {"summary": "Synthetic third."}, spanish, elsewhere]
+    steps: list[dict[str, Any]] = [{}, english, spanish, english | {"summary": "Synthetic third."}, spanish]
     for page in steps:
         locale = page.get("locale", "en")
         await run(database, new_draft(SLUG, **page))

@@ -13,7 +13,8 @@ from sqlmodel import update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.content import pages
-from app.content.published import AROUND, FinishedAnswer, FinishedHead, PublishedPages
+from app.content.answers import AROUND, FinishedAnswer, FinishedHead
+from app.content.published import PublishedPages
 from app.content.tables import Category
 from app.core import clock
 from app.core.db import Database
@@ -169,7 +170,7 @@ async def test_memory_is_bounded_and_keeps_what_is_asked_for(database: Database)
 
 
 async def test_what_was_read_before_a_publish_is_not_kept_after_it(database: Database) -> None:
-    published = PublishedPages(database)
+    published = PublishedPages(database, memory_mb=1)
     age = published.age()
     await publish(database)
     published.keep("page", finished(10), age=age)

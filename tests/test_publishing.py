@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 from sqlmodel import col
 
 from app.access.tables import AuditEntry
-from app.content import publishing
+from app.content import publishing, withdrawals
 from app.content.document import ConditionDocument
 from app.content.errors import CategoryNamedDifferently
 from app.content.tables import (
@@ -23,6 +23,7 @@ from app.content.tables import (
 )
 from app.core.db import Database
 from app.core.settings import Settings
+from tests.editing import SLUG, begin, draft_of
 from tests.pages import page_content, publish, treatment
 from tests.rows import counts, everything, refused_by
 
@@ -60,7 +61,9 @@ async def test_a_published_revision_cannot_be_changed_by_hand(database: Database
     assert await everything(database, ConditionRevision) == before
 
 
-async def test_the_first_publication_is_remembered(client: httpx.AsyncClient, database: Database) -> None:
+async def test_the_first_publication_is_remembered(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
     await publish(database)
     first = (await client.get(ADDRESS)).json()
     await publish(database)
@@ -68,6 +71,14 @@ async def test_the_first_publication_is_remembered(client: httpx.AsyncClient, da
     assert first["published_at"] == first["updated_at"]
     assert page["published_at"].isoformat().replace("+00:00", "Z") == first["published_at"]
     assert page["updated_at"] > page["published_at"]
+    # Also of a page that was taken down, in its preview and when it is back.
+    async with database.write() as session:
+        await withdrawals.withdraw(session, SLUG, replacement=None, by="test")
+    await begin(client, admin)
+    preview = (await client.post(f"{draft_of()}/preview", headers=admin)).json()["url"]
+    await publish(database)
+    for address in (preview, ADDRESS):
+        assert (await client.get(address)).json()["published_at"] == first["published_at"]
 
 
 async def test_lists_are_replaced_whole(client: httpx.AsyncClient, database: Database) -> None:

@@ -102,6 +102,20 @@ def test_the_five_lines_work_as_pasted(settings: Settings, tmp_path: Path) -> No
     assert [slot["seats_free"] for slot in free] == [1]
 
 
+def test_an_admins_week_works_as_pasted(settings: Settings, tmp_path: Path) -> None:
+    week, found = section("An admin's week")
+    with serving(settings, tmp_path) as served:
+        # In one terminal: what the first lines name, the others use.
+        done = paste(week + found, served.address, settings, tmp_path)
+    for state in ("excluded_by_holiday", "to_post", "excluded_by_absence"):
+        assert f'"state":"{state}"' in done.stdout
+    assert '"becomes":"closed"' in done.stderr
+    assert done.stdout.count('"outcome":"created"') == 2 * 2
+    assert "BEGIN:VCALENDAR" in done.stdout
+    assert '"slot":{' in done.stdout
+    assert "dr-rivera," in done.stdout
+
+
 def test_an_editors_day_works_as_pasted(settings: Settings, tmp_path: Path) -> None:
     day, kept_in_step = section("An editor's day")
     with serving(settings, tmp_path) as served:

@@ -155,7 +155,7 @@ async def test_the_command_deletes_and_tells_how_much(
     told = [run_command("privacy", "purge", folder=tmp_path, environment=environment_of(settings)) for _ in range(2)]
     assert [(ended.returncode, ended.stderr) for ended in told] == [(0, "")] * 2
     assert [ended.stdout for ended in told] == [
-        f"{patients} patients, 0 answers and 0 messages were deleted.\n" for patients in (2, 0)
+        f"{patients} patients, 0 answers, 0 messages and 0 plans were deleted.\n" for patients in (2, 0)
     ]
     entries = await everything(database, AuditEntry, col(AuditEntry.action) == "patient.purged")
     assert [entry["actor"] for entry in entries] == ["command_line"] * 2

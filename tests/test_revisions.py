@@ -1,12 +1,14 @@
 """Revisions: listed, read, compared line by line, and brought back as drafts."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from app.content import slugs
 from app.content.comparing import differences
-from app.content.editorial_tables import ConditionDraft
+from app.content.editorial_tables import ConditionDraft, Subject
 from app.core.db import Database
 from tests.editing import SLUG, begin, done, draft_of, editor, look, put
 from tests.pages import page_content, publish, treatment
@@ -217,3 +219,36 @@ async def test_a_draft_follows_its_condition_to_another_slug(
         seen, _ = await look(client, admin, "synthetic-new", locale)
         assert (seen["state"], seen["document"]["slug"]) == ("draft", "synthetic-new")
     assert (await done(client, admin, "publish", slug="synthetic-new"))["revision"] == 2
+
+
+async def test_a_deleted_treatment_and_its_slug_are_not_mixed_up_in_what_is_restored(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    both = [treatment("synthetic-a"), treatment("synthetic-b")]
+    await publish(database, treatment_options=both)
+    await publish(database, treatment_options=both[:1])
+    assert (await client.delete("/treatment-options/synthetic-b", headers=admin)).status_code == 200
+    renamed = await client.post("/treatment-options/synthetic-a/rename", json={"slug": "synthetic-b"}, headers=admin)
+    assert refusal(renamed) == (409, "slug-retired")
+    assert (await client.post(f"{REVISIONS}/1/restore", headers=admin)).status_code == 201
+    seen, _ = await look(client, admin)
+    assert seen["document"]["treatment_options"] == both
+
+
+async def test_whoever_restores_while_another_renames_is_sent_to_the_present_slug(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    await publish(database)
+    await publish(database, summary="Synthetic next.")
+    async with database.write() as session:
+        await slugs.rename(session, Subject.CONDITION, SLUG, "synthetic-new", by="test")
+        restoring = asyncio.create_task(client.post(f"{REVISIONS}/1/restore", headers=admin))
+        # It waits for the turn.
+        await asyncio.sleep(0.3)
+        assert not restoring.done()
+    answer = await restoring
+    assert (answer.status_code, answer.headers.get("location")) == (
+        308,
+        "/conditions/synthetic-new/revisions/1/restore",
+    )
+    assert await counts(database, ConditionDraft) == [0]

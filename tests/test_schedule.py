@@ -24,7 +24,9 @@ LATER = 3600.0
 
 async def feed(database: Database) -> list[tuple[str, str, int | None]]:
     """What the feed says of the synthetic conditions, oldest first."""
-    found = await everything(database, ContentChange, col(ContentChange.slug).startswith("synthetic"))
+    found = await everything(
+        database, ContentChange, col(ContentChange.slug).startswith("synthetic"), ContentChange.subject == "condition"
+    )
     return [(row["kind"], row["slug"], row["revision"]) for row in sorted(found, key=lambda row: row["number"])]
 
 

@@ -15,7 +15,11 @@ from app.content.schedule import Aside
 from app.core import clock
 from app.core.db import Database, DatabaseBusy
 from app.core.logs import JsonLines
+from app.core.settings import Settings
 from app.delivery.tables import OutboxMessage
+from tests.doors import started
+from tests.edit_races import until_state
+from tests.editing import look
 from tests.pages import page_content, publish
 from tests.rows import everything, run
 from tests.schedules import SLUG, drafts_of, public_slugs, scheduled, trail, within
@@ -37,7 +41,8 @@ async def test_a_text_that_is_refused_goes_back_to_the_editors_and_holds_nobody_
     assert await schedule.publish_due(database) is None
     assert await public_slugs(database) == {"synthetic-published", "synthetic-good"}
     (draft,) = await drafts_of(database)
-    assert (draft["state"], draft["publish_at"], draft["version"]) == (DraftState.APPROVED, None, 2)
+    # Nobody has approved it.
+    assert (draft["state"], draft["publish_at"], draft["version"]) == (DraftState.DRAFT, None, 2)
     assert ("condition_draft.refused", str(draft["id"]), [fault]) in await trail(database)
     (message,) = await everything(database, OutboxMessage, col(OutboxMessage.topic) == "condition_draft.refused")
     assert (message["subject_id"], message["sequence"]) == (draft["id"], 2)
@@ -47,6 +52,35 @@ async def test_a_text_that_is_refused_goes_back_to_the_editors_and_holds_nobody_
         ("schedule_refused", str(draft["id"]), fault)
     ]
     assert "ynthetic" not in "".join(lines)
+
+
+async def test_a_text_that_somebody_has_approved_stays_approved(database: Database) -> None:
+    await publish(database, "synthetic-published")
+    other = {"slug": "synthetic-category", "name": "Synthetic Other"}
+    await run(database, scheduled(within(-1), draft={"approved_by": "another"}, category=other))
+    assert await schedule.publish_due(database) is None
+    (draft,) = await drafts_of(database)
+    assert (draft["state"], draft["approved_by"], draft["publish_at"]) == (DraftState.APPROVED, "another", None)
+
+
+async def test_what_was_scheduled_while_nobody_had_to_approve_is_stopped_where_somebody_has_to(
+    settings: Settings, database: Database, admin: dict[str, str]
+) -> None:
+    await run(
+        database,
+        scheduled(within(-1), "synthetic-unapproved"),
+        scheduled(within(-1), "synthetic-approved", draft={"approved_by": "another"}),
+    )
+    async with started(settings.model_copy(update={"content_approval": True})) as client:
+        # Both were due when it started.
+        assert await public_slugs(database) == {"synthetic-approved"}
+        seen, _ = await look(client, admin, "synthetic-unapproved")
+        await run(database, scheduled(within(0.2), "synthetic-later"))
+        await until_state(client, admin, "draft", "synthetic-later")
+    assert (seen["state"], seen["version"], "publish_at" in seen) == ("draft", 2, False)
+    assert await public_slugs(database) == {"synthetic-approved"}
+    refused = [fields for action, _, fields in await trail(database) if action == "condition_draft.refused"]
+    assert refused == [["draft-not-approved"]] * 2
 
 
 async def test_a_text_that_fails_for_a_reason_that_is_not_in_it_waits_and_the_others_do_not(

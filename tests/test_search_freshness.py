@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import delete, update
 from sqlmodel import col
 
-from app.content import category_changes, search, search_rows, slugs, withdrawals
+from app.content import category_changes, search, search_answers, search_rows, slugs, withdrawals
 from app.content.editorial_tables import Subject
 from app.content.search import Search
 from app.content.tables import ConditionPage, ContentVersion
@@ -96,7 +96,7 @@ async def test_a_draft_is_not_found(client: httpx.AsyncClient, app: FastAPI, adm
 async def test_many_at_once(app: FastAPI, client: httpx.AsyncClient) -> None:
     own: Database = app.state.database
     made = await many_pages.fill(own, 250)
-    assert await found(client, many_pages.document(249).name, "/conditions") == [made[-1]]
+    await seconds_until(client, many_pages.document(249).name, [made[-1]], "/conditions")
     assert len(await found(client, "synthetic", "/conditions")) == 100
 
 
@@ -128,6 +128,25 @@ async def test_an_index_that_is_not_there_yet_is_waited_for(
     async with index.kept_fresh():
         (item,), _, _ = await waiting
     assert item.slug == "acute-lymphoblastic-leukemia"
+
+
+async def test_an_answer_is_made_once_and_kept_until_others_take_its_place(
+    app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_answers, "MOST_ANSWERS", 3)
+    index: Search = app.state.search
+    assert await found(client, "ready") == []
+    gives_up, one, other = [asyncio.create_task(index.find("leukemia", limit=1)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gives_up.cancel()
+    first = await one
+    assert await other is first
+    assert await index.find("leukemia", limit=1) is first
+    for words in ("a", "b", "c"):
+        await index.find(words, limit=1)
+    again = await index.find("leukemia", limit=1)
+    assert again is not first
+    assert again == first
 
 
 async def test_while_the_database_is_out_what_was_known_is_found(
@@ -184,3 +203,31 @@ async def publish_for_processes(settings: Settings, folder: Path) -> None:
             for client in clients:
                 await client.aclose()
             await database.close()
+
+
+async def test_a_look_sees_one_moment_whatever_is_published_and_deleted_during_it(
+    client: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aaa, bbb = {"slug": "aaa", "name": "Aaa"}, {"slug": "bbb", "name": "Bbb"}
+    await publish(database, "synthetic-one", category=aaa)
+    await publish(database, "synthetic-two", category=bbb)
+    await seconds_until(client, "synthetic-one", ["synthetic-one"])
+    real, done = search_rows.groups, asyncio.Event()
+
+    async def groups(session: Any) -> Any:
+        # The condition was read with its category; now another process moves it, and deletes the category.
+        if not done.is_set():
+            done.set()
+            await publish(database, "synthetic-one", category=bbb)
+            async with database.write() as other:
+                await category_changes.delete(other, "aaa", by="test", versions=None)
+        return await real(session)
+
+    monkeypatch.setattr(search_rows, "groups", groups)
+    await publish(database, "synthetic-one", category=aaa, summary="Another.")
+    answers: list[int] = []
+    while len(answers) < 100:
+        answers.append((await client.get("/search", params={"q": "synthetic-one"})).status_code)
+        await asyncio.sleep(0.01)
+    assert done.is_set()
+    assert set(answers) == {200}

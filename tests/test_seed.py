@@ -114,9 +114,13 @@ def test_a_changed_file_never_undoes_what_an_editor_published(
     write(tmp_path / "a.yaml", slug="synthetic-a")
     write(tmp_path / "m.yaml", overview="Synthetic words of the file.")
     write(tmp_path / "z.yaml", slug="synthetic-z")
-    with pytest.raises(SeedOutdated, match=r"m\.yaml.*synthetic-condition"):
+    with pytest.raises(SeedOutdated, match=r"m\.yaml.*synthetic-condition") as told:
         server.seed(settings, tmp_path)
-    assert revisions(settings) == before
+    # The other files are none the worse for it.
+    done = told.value.done
+    assert (done.published, done.unchanged, len(done.outdated)) == (["synthetic-a", "synthetic-z"], [], 1)
+    others = [("synthetic-a", 1, "seed"), ("synthetic-z", 1, "seed")]
+    assert sorted(revisions(settings)) == sorted([*before, *others])
 
 
 def test_another_name_for_a_category_names_the_file_and_changes_nothing(settings: Settings, tmp_path: Path) -> None:

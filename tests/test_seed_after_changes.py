@@ -13,9 +13,10 @@ from app.content import category_changes, slugs, treatment_changes, withdrawals
 from app.content.editorial_tables import Subject
 from app.content.name_shapes import CategoryWords, TreatmentWords
 from app.content.seeding import SeedOutdated
-from app.content.tables import Condition, ConditionPage, ConditionRevision
+from app.content.tables import Category, Condition, ConditionPage, ConditionRevision
 from app.core.db import Database
 from app.core.settings import Settings
+from tests.processes import environment_of, run
 from tests.rows import everything
 from tests.test_seed import on, write
 
@@ -109,3 +110,28 @@ def test_a_treatment_that_has_another_name_is_what_it_is(settings: Settings, tmp
     edit(settings, name_treatment)
     write(tmp_path / "b.yaml", slug="synthetic-b")
     assert server.seed(settings, tmp_path).published == ["synthetic-b"]
+
+
+def test_the_command_goes_on_after_an_outdated_file_and_says_so_at_the_end(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "seed"
+    folder.mkdir()
+    write(folder / "b.yaml")
+    server.seed(settings, folder)
+    edit(settings, rename_treatment)
+    write(folder / "a.yaml", slug="synthetic-a", treatment_options=[])
+    write(folder / "b.yaml", overview="Synthetic words of the file.")
+    write(folder / "c.yaml", slug="synthetic-c", category={"slug": "synthetic-newer", "name": "Synthetic"})
+    write(folder / "d.yaml", slug="synthetic-d", treatment_options=[])
+    ended = run("seed", "seed", folder=tmp_path, environment=environment_of(settings))
+    assert (ended.returncode, ended.stdout.splitlines()) == (
+        1, ["published synthetic-a", "published synthetic-d", "2 published, 0 unchanged."],
+    )  # fmt: skip
+    why = "an editor has renamed or deleted a category or a treatment that it names"
+    assert ended.stderr.splitlines() == ["carepath: 2 left out:", *(f"seed/{name}.yaml: {why}" for name in "bc")]
+    assert [row["slug"] for row in public(settings)[0] if row["slug"] > "synthetic-a"] == [SLUG, "synthetic-d"]
+    # What was left out has left nothing behind.
+    assert [row["slug"] for row in on(settings, partial(everything, table=Category))] == [
+        "hematologic-malignancies", CATEGORY,
+    ]  # fmt: skip
+    again = run("seed", "seed", folder=tmp_path, environment=environment_of(settings))
+    assert (again.returncode, again.stdout) == (1, "0 published, 2 unchanged.\n")

@@ -142,7 +142,8 @@ async def test_many_pages_are_an_index_of_parts(
 ) -> None:
     monkeypatch.setattr(door, "PAGES_PER_FILE", 3)
     await make_pages(database, 5)
-    await publish(database, "synthetic-0", locale="es")
+    seeded = {"slug": "hematologic-malignancies", "name": "Synthetic"}
+    await publish(database, "synthetic-0", locale="es", category=seeded)
     index = read(await client.get("/sitemap.xml"))
     assert locs(index) == [f"{SITE}/sitemap-{number}.xml" for number in (1, 2, 3)]
     parts = [read(await client.get(urlsplit(loc).path)) for loc in locs(index)]

@@ -133,7 +133,7 @@ async def test_a_booking_that_has_just_become_about_something_is_not_moved_to_so
     async with database.write() as session:
         slot = await slots.lock(session, UUID(leukemia["id"]))
         mine = await bookings.get(session, booking["reference"], lock=True)
-        topic = await topic_of_slot(PublishedPages(database), slot)
+        topic = await topic_of_slot(PublishedPages(database, memory_mb=1), slot)
         policy = Policy.of_hospital(settings)
         await bookings.reschedule(session, mine, slot, topic, policy=policy, past_policy=False, by=BY)
         other = asyncio.create_task(act(client, booking, "reschedule", {"slot_id": synthetic["id"]}))

@@ -174,8 +174,8 @@ async def test_rooms_are_listed_by_slug_and_belong_to_their_location(
 
 async def test_a_room_holds_one_consultation_at_a_time(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
     await make_places(client, admin)
-    where = {"location": "main", "room": "room-1", "time_zone": "Asia/Tokyo"}
-    times = {"starts_at": "2031-05-06T09:00:00Z", "ends_at": "2031-05-06T10:00:00Z"}
+    where: dict[str, Any] = {"location": "main", "room": "room-1", "time_zone": "Asia/Tokyo"}
+    times: dict[str, Any] = {"starts_at": "2031-05-06T09:00:00Z", "ends_at": "2031-05-06T10:00:00Z"}
     await post_slot(client, admin, clinician="dr-rivera", **where, **times)
     second = await client.post(
         "/consultation-slots", json=slot_wish(clinician="dr-wu", **where, **times), headers=admin

@@ -26,12 +26,12 @@ async def test_the_timer_outlives_trouble_and_tells_of_it_once(
     tries = 0
     publish_due = schedule.publish_due
 
-    async def be_out_for_a_while(*taken: Any) -> float | None:
+    async def be_out_for_a_while(*taken: Any, **known: Any) -> float | None:
         nonlocal tries
         tries += 1
         if tries in (2, 3, 4):
             raise DatabaseBusy
-        return await publish_due(*taken)
+        return await publish_due(*taken, **known)
 
     monkeypatch.setattr(schedule, "publish_due", be_out_for_a_while)
     monkeypatch.setattr(timer, "LOOK_EVERY", 0.05)

@@ -73,7 +73,7 @@ async def test_its_name_is_the_houses_and_the_pages_words_stay(
     assert page["treatment_options"][0]["name"] == "As the page calls it"
     answer = await client.put(f"{TREATMENT}/names/es", json={"name": "Sintético"}, headers=admin | {"If-Match": "*"})
     assert [said["locale"] for said in answer.json()["names"]] == ["en", "es"]
-    assert (await feed(database, "kind", "slug", "locale", "sections"))[1:] == [
+    assert (await feed(database, "kind", "slug", "locale", "sections"))[3:] == [
         ("updated", "synthetic-treatment", "en", ["name"]),
         ("updated", "synthetic-treatment", "es", ["name"]),
     ]
@@ -164,3 +164,42 @@ async def test_each_change_takes_the_right_to_publish(
     ):
         assert (await request).status_code == (403 if headers else 401)
     assert await counts(database, AuditEntry) == before
+
+
+async def test_two_treatments_of_a_draft_do_not_become_one(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    await publish(database, treatment_options=[treatment("synthetic-a")])
+    options = [treatment("synthetic-a"), treatment("synthetic-new")]
+    await put_draft(database, "synthetic-draft", treatment_options=options)
+    before = await everything(database, ConditionDraft)
+    assert refusal(await rename(client, admin, "/treatment-options/synthetic-a", "synthetic-new")) == (
+        409,
+        "slug-in-use",
+    )
+    assert await everything(database, ConditionDraft) == before
+    assert (await rename(client, admin, "/treatment-options/synthetic-a", "synthetic-b")).status_code == 200
+
+
+async def test_the_feed_leads_to_a_treatment_only_while_a_page_offers_it(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    async def told() -> list[tuple[str, list[str], str | None]]:
+        items = (await client.get("/changes?limit=100")).json()["items"]
+        return [(i["kind"], i["sections"], i.get("url")) for i in items if i["slug"] == "synthetic-a"]
+
+    url = "/treatment-options/synthetic-a"
+    await create(client, admin, "synthetic-a")
+    assert await told() == [("published", [], None)]
+    offer: dict[str, Any] = {"treatment_options": [treatment("synthetic-a")]}
+    for _ in range(2):
+        await publish(database, **offer)
+    await publish(database, "synthetic-other", **offer)
+    offered = [("published", [], url), ("updated", ["offered_for"], url)]
+    assert await told() == offered
+    assert (await client.get(url)).status_code == 200
+    for slug in ("synthetic-condition", "synthetic-other"):
+        await publish(database, slug, treatment_options=[])
+    assert [item[2] for item in await told()] == [None, None]
+    await publish(database, locale="es", **offer)
+    assert await told() == [*offered, ("updated", ["name"], url + "?locale=es"), offered[1]]

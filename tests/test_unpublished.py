@@ -13,8 +13,10 @@ from app.core import clock
 from app.core.db import Database
 from app.core.settings import Settings
 from app.main import create_app
+from tests.clinics import make_schedule
 from tests.editing import chief, done, draft_of, editor, put, step
 from tests.pages import page_content, publish
+from tests.slot_plans import make as make_plan
 from tests.walks import DRAFTS, GONE, KINDS, PLANTED, Known, content, walk
 from tests.wishes import bearer, book, post_slot
 
@@ -71,6 +73,11 @@ async def known(client: httpx.AsyncClient, database: Database, admin: dict[str, 
         for days, slug in enumerate((PUBLIC, "synthetic-withdrawn"), 30)
     ]
     booking = await book(client, slots[0]["id"])
+    feed = await client.post("/calendar-feeds", json={"clinician": "synthetic"}, headers=admin)
+    schedule = await make_schedule(client, admin, condition=PUBLIC)
+    away = {"clinician": "synthetic", "starts_at": "2031-01-01T00:00:00Z", "ends_at": "2031-01-02T00:00:00Z"}
+    absence = await client.post("/absences", json=away, headers=admin)
+    plan = await make_plan(client, admin, "close", slots, "keep")
     texts = [content(kind) for kind in KINDS]
     fresh = [content(kind) for kind in DRAFTS]
     slugs = [
@@ -96,7 +103,12 @@ async def known(client: httpx.AsyncClient, database: Database, admin: dict[str, 
             ("/consultation-bookings/", "reference"): [booking["reference"]],
             ("/problems/", "code"): ["not-found", "draft-not-found"],
             ("/previews/", "token"): ["A" * 76],
+            ("/calendars/", "secret"): [feed.json()["url"].removeprefix("/calendars/").removesuffix(".ics")],
             ("/sitemap-", "number"): ["1"],
+            ("/slot-schedules/", "schedule_id"): [schedule["id"]],
+            ("/absences/", "absence_id"): [absence.json()["id"]],
+            ("/slot-plans/", "plan_id"): [plan["id"]],
+            ("/calendar-feeds/", "feed_id"): [feed.json()["id"]],
         },
         queries={
             "limit": ["1", "100"],
@@ -117,6 +129,15 @@ async def known(client: httpx.AsyncClient, database: Database, admin: dict[str, 
             "from": ["2026-01-01T00:00:00Z"],
             "to": ["2100-01-01T00:00:00Z"],
             "mode": ["video"],
+            "room": ["synthetic"],
+            "weekday": ["monday"],
+            "time_from": ["08:00"],
+            "time_to": ["24:00"],
+            "first_available": ["clinician", "location", "mode"],
+            "archived": ["true"],
+            "month": ["2031-01"],
+            "time_zone": ["Europe/Berlin"],
+            "by": ["clinician", "category", "week"],
             "clinician": ["synthetic"],
             "location": ["synthetic"],
             "status": ["all"],

@@ -11,6 +11,7 @@ from app.access.tables import AuditEntry
 from app.content.editorial_tables import ConditionDraft, ConditionWithdrawal
 from app.content.tables import ConditionPage, ConditionRevision
 from app.core.db import Database
+from tests.editing import told as told_of_drafts
 from tests.moves import feed, put_draft, rename, seen
 from tests.pages import publish
 from tests.rows import counts, everything
@@ -93,12 +94,12 @@ async def test_withdrawing_again_changes_nothing_but_the_replacement(
     first = (await withdraw(client, admin)).json()
     assert (await withdraw(client, admin)).json() == first
     told = ("withdrawn", ids[0], "synthetic-condition", None)
-    assert (await feed(database, "kind", "subject_id", "slug", "locale"))[3:] == [told]
+    assert (await feed(database, "kind", "subject_id", "slug", "locale"))[7:] == [told]
     for _ in range(2):
         answer = await withdraw(client, admin, replacement="synthetic-other")
         assert answer.json() == first | {"replacement": OTHER}
     assert (await withdraw(client, admin)).json() == first | {"replacement": OTHER}
-    assert (await feed(database, "kind", "subject_id", "slug", "locale"))[3:] == [told, told]
+    assert (await feed(database, "kind", "subject_id", "slug", "locale"))[7:] == [told, told]
     trail = await everything(database, AuditEntry, col(AuditEntry.action) == "condition.withdrawn")
     assert [line["subject"] for line in trail] == [str(ids[0])] * 2
 
@@ -112,6 +113,7 @@ async def test_drafts_go_and_revisions_stay(
     before = await counts(database, ConditionRevision)
     await withdraw(client, admin)
     assert [row["slug"] for row in await everything(database, ConditionDraft)] == ["synthetic-other"]
+    assert await told_of_drafts(database) == [("deleted", 2)] * 2
     assert await everything(database, ConditionPage, col(ConditionPage.condition_id) == ids[0]) == []
     assert await counts(database, ConditionRevision) == before
 
@@ -161,3 +163,37 @@ async def test_only_what_is_published_replaces(
 async def test_who_has_read_another_revision_is_told_so(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
     for name, status in (('"2"', 412), ('"1-00000000000000000000"', 200)):
         assert (await withdraw(client, admin | {"If-Match": name})).status_code == status
+
+
+async def test_a_new_slug_is_told_nobody_while_nothing_is_public(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, ids: list[UUID]
+) -> None:
+    await withdraw(client, admin)
+    told = await feed(database, "number")
+    assert (await rename(client, admin, PAGE, "synthetic-secret")).status_code == 200
+    assert await feed(database, "number") == told
+    assert "synthetic-secret" not in (await client.get("/changes?limit=100")).text
+    trail = await everything(database, AuditEntry, col(AuditEntry.action) == "condition.renamed")
+    assert [line["subject"] for line in trail] == [str(ids[0])]
+    # Its slugs lead to what is said of it all the same.
+    for address in (PAGE, "/conditions/synthetic-secret"):
+        assert refusal(await client.get(address)) == (410, "condition-withdrawn")
+    await publish(database, "synthetic-secret")
+    assert (await feed(database, "kind", "subject_id", "slug"))[-1] == ("published", ids[0], "synthetic-secret")
+    assert (await client.get(PAGE)).status_code == 308
+
+
+@pytest.mark.parametrize("step", ["withdraw", "rename"])
+async def test_a_condition_in_another_language_only_is_known_by_the_tag_of_that_page(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, step: str
+) -> None:
+    address = "/conditions/synthetic-spanish"
+    wish = {"slug": "synthetic-renamed"} if step == "rename" else {}
+    await publish(database, "synthetic-spanish", locale="es")
+    old = (await client.get(address)).headers["etag"]
+    await publish(database, "synthetic-spanish", locale="es")
+    # From the door, whatever is remembered.
+    new = (await client.get(address, headers=admin)).headers["etag"]
+    for tag, status in ((old, 412), (new, 200)):
+        answer = await client.post(f"{address}/{step}", json=wish, headers=admin | {"If-Match": tag})
+        assert (tag, answer.status_code) == (tag, status)

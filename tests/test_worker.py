@@ -61,7 +61,9 @@ def test_each_job_is_done_once_on_demand(settings: Settings, tmp_path: Path) -> 
         [
             "Holds that had expired and were ended: 1.",
             "Reviews that fall due and were told: 0.",
-            "Deleted: 0 patients, 0 answers and 0 messages.",
+            "Slots that schedules were extended by: 0.",
+            "Slots that were laid aside: 0.",
+            "Deleted: 0 patients, 0 answers, 0 messages and 0 plans.",
             "Entries of the audit trail that were sealed: 2.",
             "The head of the audit trail was compared.",
         ],

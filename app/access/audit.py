@@ -6,13 +6,14 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, TextClause, bindparam, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.tables import AuditEntry
-from app.core.db import rows
+from app.core.db import connection_of, rows
 from app.core.deferred import NewRow, defer
 from app.core.ids import new_id
+from app.core.recordsets import bound, statement
 
 _COLUMNS: Final = ("id", "at", "actor", "action", "subject", "fields")
 _entry: Final = AuditEntry.__table__  # type: ignore[attr-defined]
@@ -43,6 +44,15 @@ async def record_each(
         defer(session, _ENTRY, dict(zip(_COLUMNS, values, strict=True)))
 
 
+async def record_at_once(
+    session: AsyncSession, *, by: str, action: str, done: Sequence[tuple[str, Sequence[str]]], at: datetime
+) -> None:
+    """The same action on hundreds of things, each with the names of what was changed: written now, and not kept."""
+    same = {"at": at, "actor": by, "action": action}
+    entries = [{"id": new_id(), "subject": subject, "fields": list(fields), **same} for subject, fields in done]
+    await (await connection_of(session)).execute(_at_once(session.get_bind().dialect.name), bound(session, entries))
+
+
 async def find(
     session: AsyncSession,
     *,
@@ -58,6 +68,13 @@ async def find(
     said = {"actor": actor, "action": action, "subject": subject, "since": since, "before": before, "after": after}
     values: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     return await rows(session, _listing(frozenset(values)), values | {"limit": limit})
+
+
+@cache
+def _at_once(dialect: str) -> TextClause:
+    columns = ", ".join(_COLUMNS)
+    sql = f"INSERT INTO audit_entries ({columns}, outcome) SELECT {columns}, 'done' FROM {{asked}} WHERE TRUE"  # noqa: S608 - names of our own columns
+    return statement(dialect, sql, {name: _entry.c[name].type for name in _COLUMNS})
 
 
 @cache

@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.callers import BOOKING_PREFIX
-from app.consultations import booking_queries, seats, steps
+from app.consultations import booking_queries, offers, seats, steps
 from app.consultations.errors import (
     BookingEnded,
     BookingNotFound,
@@ -192,19 +192,22 @@ async def reschedule(
     allowance = booking.allowance(policy)
     late, used_up = booking.now >= allowance.reschedule_until, not allowance.reschedules_left
     notice = policy.at_location(slot).min_notice
-    if not past_policy:
+    # Where the hospital asks for it, nobody is too late. Whichever slot is chosen, nothing is offered any more.
+    is_offered = slot.id in await offers.withdraw(session, booking.id)
+    if not past_policy and not is_offered:
         if late:
             raise DeadlinePassed
         if used_up:
             raise ReschedulesUsedUp
     # By the time at which the second lock was had: waiting for it may have taken a while.
-    _refuse_unless_bookable(slot, topic, timedelta(0) if past_policy else notice, now=booking.now, own=booking.slot.id)
+    needed = timedelta(0) if past_policy or is_offered else notice
+    _refuse_unless_bookable(slot, topic, needed, now=booking.now, own=booking.slot.id)
     _refuse_other_topic(slot, topic)
     moved = {f"new_{name}": value for name, value in _about(topic).items()}
     refused = await seats.move(session, booking.before, slot, topic=moved)
     if refused is not None:
         raise _taken(refused, slot, topic, own=booking.slot.id)
-    is_override = past_policy and (late or used_up or slot.starts_at <= booking.now + notice)
+    is_override = past_policy and not is_offered and (late or used_up or slot.starts_at <= booking.now + notice)
     await steps.leave_traces(
         session,
         booking.before,
@@ -236,6 +239,9 @@ async def get(session: AsyncSession, reference: str, *, token: str | None = None
     """
     known = parse_reference(reference) or ""
     found = await rows(session, booking_queries.by_reference(lock=lock), {"reference": known})
+    if lock and not found:
+        # Whoever we waited for moved it to a slot that was made just then: our statement began too early to see that.
+        found = await rows(session, booking_queries.by_reference(lock=lock), {"reference": known})
     secret_hash = found[0].booking_secret_hash if found else _NOBODY
     is_theirs = token is None or hmac.compare_digest(digest(token), secret_hash)
     if not found or not is_theirs:

@@ -24,6 +24,58 @@ class LocationNotFound(Refusal):
     status = 404
 
 
+class ScheduleNotFound(Refusal):
+    """There is no schedule with this id."""
+
+    status = 404
+
+
+class ScheduleEnded(Refusal):
+    """The schedule has ended, which is for good. Make another one."""
+
+    status = 409
+
+
+class PlanNotFound(Refusal):
+    """There is no plan with this id."""
+
+    status = 404
+
+
+class PlanStale(Refusal):
+    """Something that the plan rests on has changed since it was made. Nothing was done.
+
+    A slot, one of its bookings, a seat that it proposes, or what is in the way at a new time. Make a new plan, which
+    shows what it would mean now.
+    """
+
+    status = 409
+
+
+class PlanExpired(Refusal):
+    """The plan was not applied in time. Nothing was done. Make a new one, which shows what it would mean now."""
+
+    status = 409
+
+
+class AbsenceNotFound(Refusal):
+    """There is no absence with this id."""
+
+    status = 404
+
+
+class CalendarFeedNotFound(Refusal):
+    """There is no such calendar feed, or it was revoked."""
+
+    status = 404
+
+
+class LocationInUse(Refusal):
+    """The location has slots or schedules, whose times are read in its time zone: it stays as it is."""
+
+    status = 409
+
+
 class BookingNotFound(Refusal):
     """No booking answers to this reference and credential."""
 
@@ -52,6 +104,37 @@ class SlotOverlaps(Refusal):
 
     status = 409
     constraints = ("ex_consultation_slots_clinician_overlap", "ex_consultation_slots_room_overlap")
+
+
+class SlotBooked(Refusal):
+    """The slot has live bookings: its time stays as it is, and so do the seats that are taken."""
+
+    status = 409
+    constraints = ("ck_consultation_slots_seats_in_use",)
+
+
+class SlotBegun(Refusal):
+    """The consultation has begun or is over. What was offered stays on the record."""
+
+    status = 409
+
+
+class BatchRefused(Refusal):
+    """Nothing was written, because some of the slots are refused; `results` names each of those.
+
+    Mend them and send all of it again, or send it with `mode=partial`.
+    """
+
+    status = 422
+    members = {  # noqa: RUF012 - the base class declares it a class variable
+        "refused": {"type": "integer", "description": "How many slots are refused.", "examples": [1]},
+        "results": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/BatchResult"},
+            "description": "The refused ones, in the order of the rows.",
+            "examples": [[]],
+        },
+    }
 
 
 class SlotTaken(Refusal):

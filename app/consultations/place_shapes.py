@@ -2,8 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 
+from app.consultations.public_holidays import HOLIDAYS_PATTERN
 from app.core.shapes import (
     NOT_IN_EXAMPLE,
     Line,
@@ -17,6 +19,8 @@ from app.core.shapes import (
 
 Minutes = Annotated[WholeNumber, Field(ge=0, le=60 * 24 * 365)]
 Name = Annotated[str, Line(200)]
+# A country, or a part of it (ISO 3166-1, ISO 3166-2).
+HolidaysOf = Annotated[str, StringConstraints(pattern=HOLIDAYS_PATTERN)]
 
 
 class ClinicianCreate(RequestShape):
@@ -72,6 +76,35 @@ class LocationCreate(RequestShape):
     policy: BookingPolicy | None = Field(
         default=None, description="What holds here instead of the hospital's policy.", json_schema_extra=NOT_IN_EXAMPLE
     )
+    holidays: HolidaysOf | None = Field(
+        default=None,
+        description="Whose public holidays schedules leave out here: a country or part of it (ISO 3166).",
+        examples=["DE-BE"],
+    )
+
+
+class LocationUpdate(RequestShape):
+    """What is to change of a location; what is absent stays, and `null` takes away (RFC 7396)."""
+
+    name: Name | None = Field(default=None, description="Name for people.", examples=["Main Building"])
+    time_zone: TimeZone | None = Field(
+        default=None,
+        description="IANA time zone; it stays as it is once there are slots or schedules.",
+        json_schema_extra=NOT_IN_EXAMPLE,
+    )
+    policy: BookingPolicy | None = Field(
+        default=None, description="What holds here instead of the hospital's policy.", json_schema_extra=NOT_IN_EXAMPLE
+    )
+    holidays: HolidaysOf | None = Field(
+        default=None, description="Whose public holidays schedules leave out here (ISO 3166).", examples=["DE-BE"]
+    )
+
+    @field_validator("name", "time_zone")
+    @classmethod
+    def _there(cls, value: str | None) -> str | None:
+        if value is None:
+            raise PydanticCustomError("null", "cannot be taken away")
+        return value
 
 
 class RoomCreate(RequestShape):
@@ -97,3 +130,9 @@ class LocationPublic(Named):
     policy: BookingPolicyPublic | MISSING = Field(
         default=MISSING, description="What holds here instead of the hospital's policy."
     )
+    holidays: str | MISSING = Field(
+        default=MISSING,
+        description="Whose public holidays schedules leave out here (ISO 3166); absent: none.",
+        examples=["DE-BE"],
+    )
+    version: int = Field(description="Rises with each change by an admin.", examples=[1])

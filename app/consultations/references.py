@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Executable, bindparam
+from sqlalchemy import BindParameter, Executable, bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,7 +17,7 @@ from app.core.db import rows
 from app.core.errors import InvalidInput
 
 _T = TypeVar("_T")
-_SLUGS: Final = bindparam("slugs", expanding=True)
+_SLUGS: Final[BindParameter[Any]] = bindparam("slugs", expanding=True)
 
 
 class Place(NamedTuple):
@@ -103,12 +103,16 @@ async def _rooms(session: AsyncSession, slugs: Iterable[str | None]) -> dict[tup
 
 
 _CLINICIANS: Final = core_select(col(Clinician.slug), col(Clinician.id)).where(col(Clinician.slug).in_(_SLUGS))
-_LOCATIONS: Final = core_select(
-    col(Location.slug), col(Location.id), col(Location.time_zone), col(Location.holidays)
-).where(col(Location.slug).in_(_SLUGS))
+_LOCATIONS: Final = (
+    core_select(col(Location.slug), col(Location.id), col(Location.time_zone), col(Location.holidays))
+    .where(col(Location.slug).in_(_SLUGS))
+    .order_by(col(Location.id))
+    .with_for_update(read=True, key_share=True)
+)
 _ROOMS: Final = core_select(col(Room.location_id), col(Room.slug), col(Room.id)).where(col(Room.slug).in_(_SLUGS))
 _CONDITIONS: Final = core_select(conditions.c.slug, conditions.c.id).where(conditions.c.slug.in_(_SLUGS))
-# In the order of their ids, as whoever locks several of them does.
+# In the order of their ids, as whoever locks several of them does. So a location keeps its time zone until the slots
+# that were given it are committed, and a category is not deleted.
 _CATEGORIES: Final = (
     core_select(categories.c.slug, categories.c.id)
     .where(categories.c.slug.in_(_SLUGS))

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import audit
 from app.access.tables import IdempotencyRecord
 from app.consultations import patients
+from app.consultations.schedule_tables import BookingOffer, SlotPlan
 from app.consultations.tables import (
     BookingEvent,
     BookingState,
@@ -32,6 +33,8 @@ AT_ONCE: Final = 200
 # What a purge makes sure of: that files hold nothing more of who was erased since the purge before it, and then some.
 _ERASED_LATELY: Final = timedelta(hours=3)
 MESSAGES_KEPT_FOR: Final = timedelta(days=30)
+# After they have expired, applied or not: who applied one may ask for what was done.
+PLANS_KEPT_FOR: Final = timedelta(days=7)
 # Tables whose rows hold what is sealed.
 SEALED: Final = ("patient_details", "idempotency_keys")
 
@@ -93,7 +96,28 @@ OLD_MESSAGES: Final = delete(OutboxMessage).where(
         .with_for_update(skip_locked=True)
     )
 )
-
+# Offers of slots that have begun; then plans that no offer comes from any more.
+OLD_OFFERS: Final = delete(BookingOffer).where(
+    tuple_(col(BookingOffer.booking_id), col(BookingOffer.slot_id)).in_(
+        core_select(col(BookingOffer.booking_id), col(BookingOffer.slot_id))
+        .join(ConsultationSlot, col(ConsultationSlot.id) == col(BookingOffer.slot_id))
+        .where(col(ConsultationSlot.starts_at) <= _BEFORE)
+        .limit(_LIMIT)
+        .with_for_update(of=BookingOffer, skip_locked=True)
+    )
+)
+OLD_PLANS: Final = delete(SlotPlan).where(
+    col(SlotPlan.id).in_(
+        core_select(col(SlotPlan.id))
+        .where(
+            col(SlotPlan.expires_at) <= _BEFORE,
+            ~core_select(col(BookingOffer.plan_id)).where(col(BookingOffer.plan_id) == col(SlotPlan.id)).exists(),
+        )
+        .order_by(col(SlotPlan.expires_at))
+        .limit(_LIMIT)
+        .with_for_update(skip_locked=True)
+    )
+)
 
 _ANY_ERASURE: Final = core_select(
     core_select(col(Erasure.id)).where(col(Erasure.at) > bindparam("since", type_=UTCDateTime())).exists()
@@ -110,6 +134,8 @@ class Purged:
     answers: int = 0
     # Messages that were delivered long ago.
     messages: int = 0
+    # Plans that expired long ago.
+    plans: int = 0
 
 
 async def purge_all(database: Database, settings: Settings, *, by: str, at_once: int = AT_ONCE) -> Purged:
@@ -125,9 +151,13 @@ async def purge_all(database: Database, settings: Settings, *, by: str, at_once:
             bookings = await _forget(session, seen, settings, at=now, by=by)
             answers = await _delete(session, EXPIRED_ANSWERS, before=now, limit=at_once)
             messages = await _delete(session, OLD_MESSAGES, before=now - MESSAGES_KEPT_FOR, limit=at_once)
-        total = Purged(total.bookings + bookings, total.answers + answers, total.messages + messages)
+            offered = await _delete(session, OLD_OFFERS, before=now, limit=at_once)
+            plans = await _delete(session, OLD_PLANS, before=now - PLANS_KEPT_FOR, limit=at_once)
+        total = Purged(
+            total.bookings + bookings, total.answers + answers, total.messages + messages, total.plans + plans
+        )
         last = seen[-1] if seen else last
-        is_more = at_once in (len(seen), answers, messages)
+        is_more = at_once in (len(seen), answers, messages, offered, plans)
     # Also where nothing was purged: an earlier erasure may have met a reader who was in the way.
     async with database.read() as session:
         since = await clock.now_in(session) - _ERASED_LATELY

@@ -12,7 +12,8 @@ from sqlmodel import UTCDateTime, col
 
 from app.consultations.neighbours import categories, category_names, condition_pages, conditions
 from app.consultations.schedule_tables import Room
-from app.consultations.tables import LIVE, Clinician, ConsultationBooking, ConsultationSlot, Location, SlotStatus
+from app.consultations.slot_ranges import FOR_ANYTHING, offered_for, soonest, soonest_of
+from app.consultations.tables import KEPT, LIVE, Clinician, ConsultationBooking, ConsultationSlot, Location, SlotStatus
 from app.core.clock import current_moment, decisive_moment, moment_in
 from app.core.shapes import DEFAULT_LOCALE
 
@@ -22,9 +23,9 @@ POLICY: Final = ("min_notice_minutes", "cancel_until_minutes", "reschedule_until
 
 
 @cache
-def by_id() -> Select[*tuple[Any, ...]]:
+def by_id(*, for_admins: bool = False) -> Select[*tuple[Any, ...]]:
     """Slots with the bound `ids`."""
-    return with_names(_slots().where(slot_id.in_(bindparam("ids", expanding=True))))
+    return named(seen(for_admins=for_admins).where(slot_id.in_(bindparam("ids", expanding=True))))
 
 
 @cache
@@ -35,38 +36,40 @@ def locked() -> Select[*tuple[Any, ...]]:
     does not stop the latter. The names are looked up outside of the part that locks; `taken` counts the seats that were
     taken before the lock was waited for.
     """
-    slot = core_select(*columns(), _taken().label("taken")).where(slot_id == bindparam("id", type_=Uuid()))
-    return with_names(slot.with_for_update(key_share=True)).add_columns(decisive_moment().label("now"))
+    slot = core_select(*columns(), seats_taken().label("taken")).where(slot_id == bindparam("id", type_=Uuid()))
+    return named(slot.with_for_update(key_share=True)).add_columns(decisive_moment().label("now"))
 
 
 @cache
-def alternatives() -> Select[*tuple[Any, ...]]:
-    """Slots that can be booked now for the bound `condition_id`, or `category_id`, or anything: not the one refused."""
+def alternatives(dialect: str) -> Select[*tuple[Any, ...]]:
+    """The soonest that can be booked for the bound `condition_id`, or `category_id`, or anything: not those refused."""
     slot = ConsultationSlot
     condition = bindparam("condition_id", type_=Uuid())
     its_category = core_select(conditions.c.category_id).where(conditions.c.id == condition).scalar_subquery()
-    query = _slots().where(
-        *_bookable(),
-        slot_id.not_in(bindparam("refused_ids", expanding=True)),
-        (col(slot.condition_id) == condition)
-        | (col(slot.category_id) == func.coalesce(bindparam("category_id", type_=Uuid()), its_category))
-        | (col(slot.condition_id).is_(None) & col(slot.category_id).is_(None)),
-    )
-    return with_names(query.order_by(start, slot_id).limit(bindparam("limit", type_=Integer())))
+    category = func.coalesce(bindparam("category_id", type_=Uuid()), its_category)
+    others = seen().where(*_bookable(), KEPT, slot_id.not_in(bindparam("refused_ids", expanding=True)))
+    ranges = (col(slot.condition_id) == condition, col(slot.category_id) == category, FOR_ANYTHING)
+    return named(soonest_of(others, *ranges, dialect=dialect))
 
 
 @cache
-def listing(asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
-    """Slots, soonest first, with a bound value for each filter that is asked for and for `limit`.
+def listing(asked: frozenset[str], dialect: str) -> Select[*tuple[Any, ...]]:
+    """The soonest slots, in no order, with a bound value for each filter that is asked for and for `limit`.
 
     Without `statuses`: those that can be booked now, by the same rule that `bookings.book` goes by; `min_notice` is
-    bound to the hospital's, in seconds.
+    bound to the hospital's, in seconds. Archived ones are among them only where `archived` is asked for.
     """
-    query = _slots().order_by(start, slot_id).limit(bindparam("limit", type_=Integer()))
+    topic = next((name for name in ("condition", "category") if name in asked), None)
+    where = [*matching(asked - {topic, "archived"})]
+    if "archived" not in asked:
+        # Beside a list of the other words: an index that leaves these out is used for no others.
+        where.append(KEPT)  # type: ignore[arg-type]
     if "statuses" not in asked:
-        query = query.where(*_bookable())
-    filters = _filters()
-    return with_names(query.where(*(filters[name] for name in sorted(asked))))
+        where += _bookable()
+    slots = seen(for_admins="statuses" in asked).where(*where)
+    if topic is None:
+        return named(soonest(slots))
+    return named(soonest_of(slots, *offered_for(topic, *where), dialect=dialect))
 
 
 def columns() -> tuple[Any, ...]:
@@ -78,9 +81,21 @@ def columns() -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _slots() -> Select[*tuple[Any, ...]]:
-    """Slots with the seats taken, and the time."""
-    return core_select(*columns(), current_moment().label("now"), _taken().label("taken"))
+def free(asked: frozenset[str]) -> tuple[ColumnElement[bool], ...]:
+    """What holds of a slot that can be booked now and that these filters find."""
+    return (*_bookable(), *matching(asked))
+
+
+def matching(asked: frozenset[str]) -> tuple[ColumnElement[bool], ...]:
+    """What holds of a slot that these filters find, with a bound value for each."""
+    filters = _filters()
+    return tuple(filters[name] for name in sorted(asked))
+
+
+def seen(*, for_admins: bool = False) -> Select[*tuple[Any, ...]]:
+    """Slots as they are shown, with the seats taken and the time, but for the names: see `with_names`."""
+    private = (ConsultationSlot.external_id, ConsultationSlot.overlap_reason) if for_admins else ()
+    return core_select(*columns(), *private, current_moment().label("now"), seats_taken().label("taken"))
 
 
 def _bookable() -> tuple[ColumnElement[bool], ...]:
@@ -93,14 +108,22 @@ def _bookable() -> tuple[ColumnElement[bool], ...]:
         # Said without the notice as well: an index can be used for what is the same for every slot.
         start > current_moment(),
         start > moment_in(notice),
-        col(ConsultationSlot.capacity) > _taken(),
+        col(ConsultationSlot.capacity) > seats_taken(),
     )
 
 
 def with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The same rows with the names of what their slots point at, soonest first."""
+    query = named(slots)
+    found = query.selected_columns
+    return query.order_by(found.starts_at, found.id)
+
+
+def named(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     """The same rows with the names of what their slots point at, looked up for those that are shown and for no others.
 
-    `slots` selects at least `columns()`.
+    In no order: who wants a few puts them in order, and spares the database from it. `slots` selects at least
+    `columns()`.
     """
     slot = slots.subquery("slot")
     page_of = (condition_pages.c.condition_id == conditions.c.id) & (condition_pages.c.locale == DEFAULT_LOCALE)
@@ -128,7 +151,6 @@ def with_names(slots: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         .outerjoin(condition_pages, page_of)
         .outerjoin(categories, categories.c.id == slot.c.category_id)
         .outerjoin(category_names, name_of)
-        .order_by(slot.c.starts_at, slot.c.id)
     )
 
 
@@ -154,6 +176,14 @@ def _filters() -> dict[str, ColumnElement[bool]]:
         == core_select(col(Clinician.id)).where(col(Clinician.slug) == bindparam("clinician")).scalar_subquery(),
         "location": col(slot.location_id)
         == core_select(col(Location.id)).where(col(Location.slug) == bindparam("location")).scalar_subquery(),
+        "room": col(slot.room_id)
+        == core_select(col(Room.id))
+        .join(Location, col(Location.id) == col(Room.location_id))
+        .where(col(Room.slug) == bindparam("room"), col(Location.slug) == bindparam("location"))
+        .scalar_subquery(),
+        "weekdays": col(slot.local_weekday).in_(bindparam("weekdays", expanding=True)),
+        "minute_from": col(slot.local_minute) >= bindparam("minute_from", type_=Integer()),
+        "minute_before": col(slot.local_minute) < bindparam("minute_before", type_=Integer()),
         "statuses": col(slot.status).in_(bindparam("statuses", expanding=True)),
         "after": tuple_(start, slot_id)
         > tuple_(bindparam("after_start", type_=UTCDateTime()), bindparam("after_id", type_=Uuid())),
@@ -166,7 +196,8 @@ def taken_now() -> tuple[ColumnElement[bool], ...]:
     return LIVE, expires_at.is_(None) | (expires_at > current_moment())  # type: ignore[return-value]
 
 
-def _taken() -> ScalarSelect[int]:
+def seats_taken() -> ScalarSelect[int]:
+    """How many seats of a slot are taken now."""
     return (
         core_select(func.count())
         .select_from(ConsultationBooking)

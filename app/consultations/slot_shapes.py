@@ -33,6 +33,12 @@ class Overlap(RequestShape):
     )
 
 
+class OverlapPublic(ResponseShape):
+    """Why a slot may overlap with others."""
+
+    reason: str = Field(description="Why, for the record.", examples=["Two families at once."])
+
+
 class ConsultationSlotCreate(RequestShape):
     """A span of time to be offered."""
 
@@ -74,6 +80,11 @@ class ConsultationSlotCreate(RequestShape):
         description="It may overlap with other slots of its clinician and its room, and they with it.",
         json_schema_extra=NOT_IN_EXAMPLE,
     )
+
+    @property
+    def overlap_reason(self) -> str | None:
+        """Why it may overlap; None where it may not."""
+        return self.allow_overlap.reason if self.allow_overlap else None
 
     @field_validator("ends_at")
     @classmethod
@@ -131,6 +142,12 @@ class ConsultationSlotPublic(BookedSlot):
     """A posted span of time."""
 
     seats_free: int = Field(description="Seats that can be booked now.", examples=[1])
+    external_id: str | MISSING = Field(
+        default=MISSING, description="Your own name for it; only admins read it.", json_schema_extra=NOT_IN_EXAMPLE
+    )
+    allow_overlap: OverlapPublic | MISSING = Field(
+        default=MISSING, description="Why it may overlap; only admins read it.", json_schema_extra=NOT_IN_EXAMPLE
+    )
 
 
 class SlotCancellation(RequestShape):

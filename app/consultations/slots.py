@@ -2,50 +2,34 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import MISSING, TypeAdapter
 from sqlalchemy import Row, insert
-from sqlalchemy import select as core_select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.consultations import references, slot_queries
+from app.consultations import first_available, references, slot_queries
 from app.consultations.errors import SlotNotFound, SlotTaken
-from app.consultations.local_times import local_time
-from app.consultations.neighbours import categories, conditions
+from app.consultations.first_available import FirstAvailable
 from app.consultations.policies import Policy
 from app.consultations.references import References
+from app.consultations.slot_columns import Wanted, columns_of, refuse_past
+from app.consultations.slot_filters import SlotFilter, refuse_unknown_slugs
 from app.consultations.slot_shapes import BookedSlot, ConsultationSlotCreate, ConsultationSlotPublic
-from app.consultations.tables import Clinician, ConsultationSlot, Location, SlotMode, SlotStatus
+from app.consultations.tables import ConsultationSlot, SlotStatus
 from app.core import clock
 from app.core.brief import BriefMemory
 from app.core.db import Database, DatabaseBusy, rows
-from app.core.errors import FieldFault, InvalidInput
+from app.core.errors import InvalidInput
 
 MOST_ALTERNATIVES: Final = 5
 # Makes all of a list at once, which costs half of making one by one.
 _PUBLIC = TypeAdapter(list[ConsultationSlotPublic])
-
-
-@dataclass(frozen=True, slots=True)
-class SlotFilter:
-    """Which slots to list; every given part must hold. Absent `statuses`: those that can be booked now."""
-
-    condition: str | None = None
-    category: str | None = None
-    starts_from: datetime | None = None
-    starts_before: datetime | None = None
-    mode: SlotMode | None = None
-    clinician: str | None = None
-    location: str | None = None
-    statuses: tuple[SlotStatus, ...] | None = None
 
 
 async def post(session: AsyncSession, wish: ConsultationSlotCreate, *, slot_id: UUID, by: str) -> None:
@@ -60,30 +44,18 @@ async def post(session: AsyncSession, wish: ConsultationSlotCreate, *, slot_id: 
     await audit.record(session, by=by, action="slot.created", subject=str(slot_id), at=now)
 
 
-def row_of(wish: ConsultationSlotCreate, known: References, *, slot_id: UUID, now: datetime) -> dict[str, Any]:
+def row_of(wish: Wanted, known: References, *, slot_id: UUID, now: datetime) -> dict[str, Any]:
     """A new slot's columns. Raises InvalidInput for a time that has begun, an unknown slug, or no time zone."""
-    if wish.starts_at <= now:
-        raise InvalidInput.at("/starts_at", "in_the_past", "must lie in the future")
-    pointers = known.pointers(wish)
-    return {
-        "id": slot_id,
-        "starts_at": wish.starts_at,
-        "ends_at": wish.ends_at,
-        "mode": wish.mode,
-        "capacity": wish.capacity,
-        "external_id": wish.external_id,
-        "overlap_reason": wish.allow_overlap.reason if wish.allow_overlap else None,
-        "status": SlotStatus.OPEN,
-        "version": 1,
-        "created_at": now,
-        **pointers._asdict(),
-        **local_time(wish.starts_at, pointers.time_zone)._asdict(),
-    }
+    refuse_past(wish, now=now)
+    said = columns_of(wish, known)
+    return {"id": slot_id, "status": SlotStatus.OPEN, "version": 1, "created_at": now, **said}
 
 
-async def get(session: AsyncSession, slot_id: UUID, *, policy: Policy) -> ConsultationSlotPublic:
+async def get(
+    session: AsyncSession, slot_id: UUID, *, policy: Policy, for_admins: bool = False
+) -> ConsultationSlotPublic:
     """One slot, whatever its status; raises SlotNotFound."""
-    found = _public(await rows(session, slot_queries.by_id(), {"ids": [slot_id]}), policy)
+    found = _public(await rows(session, slot_queries.by_id(for_admins=for_admins), {"ids": [slot_id]}), policy)
     if not found:
         raise SlotNotFound
     return found[0]
@@ -112,9 +84,9 @@ async def alternatives_offered(database: Database, brief: BriefMemory, *, policy
             wanted = refused.wanted
 
             async def ask() -> list[dict[str, Any]]:
-                values = {**wanted, "min_notice": _seconds(policy), "limit": MOST_ALTERNATIVES}
+                values = {**wanted, "min_notice": seconds_of(policy), "limit": MOST_ALTERNATIVES}
                 async with database.look() as look:
-                    free = _public(await rows(look, slot_queries.alternatives(), values), policy)
+                    free = _public(await rows(look, slot_queries.alternatives(look.dialect.name), values), policy)
                 return [slot.model_dump(mode="json") for slot in free]
 
             # That the seat is gone is known; what else is free may stay untold.
@@ -130,17 +102,23 @@ async def find(
     policy: Policy,
     limit: int,
     after: tuple[datetime, UUID] | None = None,
+    first: FirstAvailable | None = None,
 ) -> list[ConsultationSlotPublic]:
-    """Slots, soonest first. Raises InvalidInput for a filter that names an unknown slug."""
-    values = {field.name: value for field in fields(wanted) if (value := getattr(wanted, field.name)) is not None}
+    """Slots, soonest first. Raises InvalidInput for a filter that names an unknown slug.
+
+    With `first`, those that can be booked now, and only the soonest of each clinician, location or mode.
+    """
+    values = wanted.values()
     asked = frozenset(values) | ({"after"} if after is not None else set())
     if after is not None:
         values |= {"after_start": after[0], "after_id": after[1]}
     if "statuses" not in asked:
-        values["min_notice"] = _seconds(policy)
-    found = await rows(source, slot_queries.listing(asked), values | {"limit": limit})
+        values["min_notice"] = seconds_of(policy)
+    dialect = source.dialect.name
+    query = slot_queries.listing(asked, dialect) if first is None else first_available.listing(first, asked)
+    found = await rows(source, query, values | {"limit": limit})
     if not found:
-        await _refuse_unknown_slugs(source, wanted)
+        await refuse_unknown_slugs(source, wanted)
     return _public(found, policy)
 
 
@@ -149,33 +127,22 @@ def booked(row: Row[Any]) -> BookedSlot:
     return BookedSlot.model_validate(_described(row))
 
 
-def _seconds(policy: Policy) -> int:
+def seconds_of(policy: Policy) -> int:
+    """The hospital's notice, as the queries are given it: what holds where a location has none of its own."""
     return int(policy.min_notice.total_seconds())
 
 
-async def _refuse_unknown_slugs(source: AsyncConnection, wanted: SlotFilter) -> None:
-    slugs = {
-        "condition": (conditions.c.slug, wanted.condition),
-        "category": (categories.c.slug, wanted.category),
-        "clinician": (col(Clinician.slug), wanted.clinician),
-        "location": (col(Location.slug), wanted.location),
-    }
-    asked = {
-        name: core_select(column).where(column == slug).exists()
-        for name, (column, slug) in slugs.items()
-        if slug is not None
-    }
-    if not asked:
-        return
-    (answers,) = await rows(source, core_select(*asked.values()))
-    unknown = [name for name, is_known in zip(asked, answers, strict=True) if not is_known]
-    if unknown:
-        faults = (FieldFault("names nothing that is known here", "unknown_reference", parameter=n) for n in unknown)
-        raise InvalidInput(*faults)
+def _public(in_any_order: Sequence[Row[Any]], policy: Policy) -> list[ConsultationSlotPublic]:
+    found = sorted(in_any_order, key=lambda row: (row.starts_at, row.id))
+    told = [_described(row) | {"seats_free": _seats_free(row, policy)} for row in found]
+    if found and "external_id" in found[0]._fields:
+        told = [slot | _for_admins(row) for slot, row in zip(told, found, strict=True)]
+    return _PUBLIC.validate_python(told)
 
 
-def _public(found: Sequence[Row[Any]], policy: Policy) -> list[ConsultationSlotPublic]:
-    return _PUBLIC.validate_python([_described(row) | {"seats_free": _seats_free(row, policy)} for row in found])
+def _for_admins(row: Row[Any]) -> dict[str, Any]:
+    reason = MISSING if row.overlap_reason is None else {"reason": row.overlap_reason}
+    return {"external_id": MISSING if row.external_id is None else row.external_id, "allow_overlap": reason}
 
 
 def _seats_free(row: Row[Any], policy: Policy) -> int:

@@ -78,7 +78,10 @@ async def leave_traces(
         before.id, version, before.state, to, by, at, previous_slot_id, reason, is_override,
     )  # fmt: skip
     defer(session, _EVENT, dict(zip(_EVENT_COLUMNS, values, strict=True)))
-    topic = f"booking.{to if previous_slot_id is None else 'rescheduled'}"
+    # Who is booked before and after, in the same slot, was offered others.
+    is_offer = previous_slot_id is None and before.state is to
+    topic = f"booking.{'rescheduled' if previous_slot_id else 'offered' if is_offer else to}"
     outbox.enqueue(session, topic=topic, subject_id=before.id, sequence=version, at=at)
-    fields = ["state" if previous_slot_id is None else "slot_id", *(["override_reason"] if is_override else [])]
+    field = "slot_id" if previous_slot_id else "offers" if is_offer else "state"
+    fields = [field, *(["override_reason"] if is_override else [])]
     await audit.record(session, by=by, action=topic, subject=str(before.id), at=at, fields=fields)

@@ -17,7 +17,7 @@ LIVE = text("state IN ('held', 'booked')")
 HELD = text("state = 'held'")
 # What the worker has not laid aside; a partial index is used for the very words.
 KEPT = text("archived_at IS NULL")
-_FOR_ANYTHING = text("condition_id IS NULL AND category_id IS NULL AND archived_at IS NULL")
+_FOR_ANYTHING = text("coalesce(condition_id, category_id) IS NULL AND archived_at IS NULL")
 _OCCURS = text("schedule_id IS NOT NULL")
 # What holds its clinician's and its room's time.
 _HOLDS = text("status <> 'cancelled' AND overlap_reason IS NULL AND archived_at IS NULL")
@@ -91,11 +91,12 @@ class ConsultationSlot(SQLModel, table=True):
         CheckConstraint("status IN ('open', 'closed', 'cancelled')", name="status"),
         CheckConstraint("condition_id IS NULL OR category_id IS NULL", name="one_topic"),
         Index("ix_consultation_slots_starts_at", "starts_at", "id"),
+        Index("ix_consultation_slots_kept", "starts_at", "id", sqlite_where=KEPT, postgresql_where=KEPT),
         # What patients and admins look for, each in the order in which it is shown.
         Index("ix_consultation_slots_category_id", "category_id", "starts_at", "id"),
         *(
             Index(f"ix_consultation_slots_{name}", name, "starts_at", "id", sqlite_where=KEPT, postgresql_where=KEPT)
-            for name in ("condition_id", "clinician_id", "location_id")
+            for name in ("condition_id", "clinician_id", "location_id", "mode")
         ),
         Index(
             "ix_consultation_slots_for_anything",

@@ -15,6 +15,7 @@ from app.content.locales import Languages
 from app.content.shapes import CategoryPublic, CategorySummary
 from app.content.tables import Category, CategoryName, Condition, ConditionPage
 from app.core.db import rows
+from app.core.shapes import DEFAULT_LOCALE
 
 
 async def list_published(
@@ -33,14 +34,17 @@ async def list_published(
     return [(_summary(row), (row.position, row.slug)) for row in await rows(session, query)]
 
 
-async def get_published(session: AsyncSession, slug: str, *, languages: Languages = locales.DEFAULT) -> CategoryPublic:
-    """One category with its conditions; raises CategoryNotFound."""
+async def get_published(
+    session: AsyncSession, slug: str, *, languages: Languages = locales.DEFAULT
+) -> tuple[CategoryPublic, int, str]:
+    """One category with its conditions; its version, and the language of its name. Raises CategoryNotFound."""
     found = await rows(session, _summaries(languages).where(col(Category.slug) == slug))
     if not found:
         raise CategoryNotFound
     wanted = conditions.ConditionFilter(category=slug)
     cards = await conditions.list_published(session, wanted, languages=languages)
-    return CategoryPublic(**dict(_summary(found[0])), conditions=[card for card, _ in cards])
+    category = CategoryPublic(**dict(_summary(found[0])), conditions=[card for card, _ in cards])
+    return category, found[0].version, found[0].language or DEFAULT_LOCALE
 
 
 @lru_cache(maxsize=64)
@@ -56,8 +60,10 @@ def _summaries(languages: Languages) -> Select[*tuple[Any, ...]]:
     return core_select(
         col(Category.slug),
         col(Category.position),
+        col(Category.version),
         locales.category_words(CategoryName.name, languages).label("name"),
         locales.category_words(CategoryName.description, languages).label("description"),
+        locales.category_words(CategoryName.locale, languages).label("language"),
         published.label("condition_count"),
     )
 

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.content.editorial_tables import ChangeKind, ContentChange, Subject
-from app.content.tables import ContentVersion
+from app.content.tables import ContentVersion, TreatmentOption
 from app.core.db import PUBLISHES, rows
 from app.delivery import outbox
 
@@ -95,6 +95,15 @@ async def record_each(
             session, topic=f"{subject}.{kind}", subject_id=entry["subject_id"], sequence=entry["number"], at=at
         )
     return last
+
+
+async def offered(session: AsyncSession, entries: Sequence[Any]) -> set[UUID]:
+    """Of the treatments that these entries tell of, those that a published page offers."""
+    treatments = {entry.subject_id for entry in entries if entry.subject == Subject.TREATMENT}
+    if not treatments:
+        return set()
+    treatment_id = col(TreatmentOption.treatment_id)
+    return set(await session.exec(select(treatment_id).where(treatment_id.in_(treatments)).distinct()))
 
 
 async def read(session: AsyncSession, *, after: int, limit: int) -> Feed:

@@ -1,5 +1,6 @@
 """Published pages by the condition's code in an outside system."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.content.tables import CodeSystem, Condition, ConditionCode, ConditionPage
 from app.core.db import rows
 
+_ICD_WITHOUT_POINT: Final = re.compile(r"[A-Z]\d[0-9A-Z]{2,5}")
 _FOUND: Final[Select[*tuple[Any, ...]]] = (
     core_select(
         col(ConditionCode.code),
@@ -45,6 +47,13 @@ class CodedPage:
     name: str
     summary: str
     updated_at: datetime
+
+
+def canonical_code(system: CodeSystem, code: str) -> str:
+    """A code as it is looked for: one of ICD-10 with its point, C91.0 for C910."""
+    if system is CodeSystem.ICD_10 and _ICD_WITHOUT_POINT.fullmatch(code):
+        return f"{code[:3]}.{code[3:]}"
+    return code
 
 
 async def list_pages(session: AsyncSession, system: CodeSystem, codes: Sequence[str]) -> list[CodedPage]:

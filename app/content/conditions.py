@@ -1,6 +1,5 @@
 """Published condition pages and their cards."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, tuple_
 from sqlalchemy import select as core_select
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -74,18 +74,10 @@ async def list_published(
     return [(_card(row), (row.sort_key, row.condition_id)) for row in found]
 
 
-async def list_ids(session: AsyncSession, wanted: ConditionFilter, *, languages: Languages) -> set[UUID]:
+async def list_ids(session: AsyncSession, wanted: ConditionFilter, *, languages: Languages) -> frozenset[UUID]:
     """The ids of all that the filter wants."""
     query = (await _chosen(session, wanted, languages)).with_only_columns(col(ConditionPage.condition_id))
-    return {row.condition_id for row in await rows(session, query.order_by(None))}
-
-
-async def list_chosen(
-    session: AsyncSession, ids: Collection[UUID], *, languages: Languages
-) -> dict[UUID, ConditionSummary]:
-    """The cards of those of these conditions that are published, by id."""
-    query = _cards(languages).where(col(ConditionPage.condition_id).in_(ids))
-    return {row.condition_id: _card(row) for row in await rows(session, query)}
+    return frozenset(row.condition_id for row in await rows(session, query.order_by(None)))
 
 
 async def refer(session: AsyncSession, slug: str) -> ConditionReference:
@@ -147,8 +139,12 @@ def _filtered(query: Select[*tuple[Any, ...]], wanted: ConditionFilter) -> Selec
         query = query.where(col(ConditionPage.sort_key) >= letter, col(ConditionPage.sort_key) < letter + "\U0010ffff")
     if wanted.treatment is not None:
         treatment_id = slugs.id_of(Subject.TREATMENT, wanted.treatment)
-        offering = select(TreatmentOption.page_id).where(TreatmentOption.treatment_id == treatment_id)
-        query = query.where(col(ConditionPage.id).in_(offering))
+        # In whichever language: a translation need not say all of it.
+        page = aliased(ConditionPage)
+        offering = select(page.condition_id).join(TreatmentOption, col(TreatmentOption.page_id) == page.id)
+        query = query.where(
+            col(ConditionPage.condition_id).in_(offering.where(TreatmentOption.treatment_id == treatment_id))
+        )
     if wanted.code is not None:
         system, code = wanted.code
         coded = select(ConditionCode.condition_id).where(ConditionCode.system == system, ConditionCode.code == code)

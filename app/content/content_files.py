@@ -11,7 +11,7 @@ from sqlalchemy import tuple_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content import locales, page_yaml
+from app.content import former_names, locales, page_yaml
 from app.content.document import ConditionDocument
 from app.content.editorial_tables import SlugRedirect, Subject
 from app.content.page_schema import page_schema
@@ -89,12 +89,8 @@ async def read_published(session: AsyncSession) -> list[PublishedDocument]:
         for page in pages:
             names = (named.get((page.category_id, language)) for language in locales.of_page(page.locale))
             category = {"slug": page.category_slug, "name": next(filter(None, names), page.category_slug)}
-            options = [
-                option | {"slug": treatments.get(option["slug"], option["slug"])}
-                for option in page.document["treatment_options"]
-            ]
-            now = {"slug": page.slug, "category": category, "treatment_options": options}
-            document = ConditionDocument.model_validate(page.document | now)
+            content = page.document | {"slug": page.slug}
+            document = former_names.in_present_names(content, category=category, treatments=treatments)
             found.append(PublishedDocument(document, page.revision, page.unpublish_at))
         last = tuple_(pages[-1].slug, pages[-1].locale)
         pages = await rows(session, _PAGES.where(tuple_(col(Condition.slug), col(ConditionPage.locale)) > last))

@@ -12,8 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.content import changes, content_files, page_yaml, publishing
 from app.content.document import ConditionDocument
-from app.content.editorial_tables import ConditionWithdrawal, SlugRedirect, Subject
-from app.content.errors import CategoryNamedDifferently, SlugRetired
+from app.content.editorial_tables import ConditionDraft, ConditionWithdrawal, SlugRedirect, Subject
+from app.content.errors import CategoryDiffers, CategoryNamedDifferently, SlugRetired
 from app.content.seed_files import SeedInvalid, line_of
 from app.content.tables import Category, CategoryName, Condition, ConditionPage, RevisionSource
 from app.core.db import Database, rows
@@ -38,6 +38,8 @@ class PageChange:
     before: ConditionDocument | None
     revision: int | None
     unpublish_at: datetime | None
+    # A draft of it is not published any more then, before an editor has compared it with what the file says.
+    has_draft: bool
 
     def fields(self) -> list[str]:
         """Names of the fields that differ; none of a page that is not published yet."""
@@ -69,13 +71,15 @@ async def compare(database: Database, documents: Documents) -> Comparison:
     async with database.read() as session:
         pages = await content_files.read_published(session)
         published = {(page.document.slug, page.document.locale): page for page in pages}
+        drafts = set(await session.exec(select(ConditionDraft.slug, ConditionDraft.locale)))
         changed = []
         for file, document in documents:
-            page = published.get((document.slug, document.locale))
+            place = (document.slug, document.locale)
+            page, has_draft = published.get(place), place in drafts
             if page is None:
-                changed.append(PageChange(file, document, None, None, None))
+                changed.append(PageChange(file, document, None, None, None, has_draft))
             elif page.document.content() != document.content():
-                changed.append(PageChange(file, document, page.document, page.revision, page.unpublish_at))
+                changed.append(PageChange(file, document, page.document, page.revision, page.unpublish_at, has_draft))
         faults = await _faults(session, changed, documents)
     if faults:
         raise SeedInvalid("\n".join(faults))
@@ -105,7 +109,7 @@ async def publish(
                         by=by,
                         unpublish_at=page.unpublish_at,
                     )
-                except (CategoryNamedDifferently, SlugRetired) as error:
+                except (CategoryDiffers, CategoryNamedDifferently, SlugRetired) as error:
                     raise ImportOutdated(f"{page.file}: {error.detail()} {_done(start)}") from None
         done(len(part))
 

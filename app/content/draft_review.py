@@ -55,13 +55,14 @@ async def publish(
     """Make a draft public, now or at its time; a scheduled one can be given another time.
 
     Raises DraftNotFound, VersionStale, DraftNotApproved, InvalidInput for times that are no future, and what
-    `publishing.publish` does.
+    `drafts.publish_draft` does.
     """
     draft = await draft_steps.take(session, slug, locale, tags=tags)
     if needs_approval and draft.approved_by is None:
         raise DraftNotApproved
     _refuse_past(wish, await clock.now_in(session))
     if wish.publish_at is not None:
+        await draft_steps.refuse_outdated(session, draft)
         values: dict[str, Any] = {"state": DraftState.SCHEDULED, **wish.model_dump()}
         await draft_steps.write(session, draft, "scheduled", by=by, **values)
         return _publication(draft, TextState.SCHEDULED, publish_at=wish.publish_at)

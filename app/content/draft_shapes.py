@@ -34,6 +34,12 @@ class ConditionDraftPublic(ResponseShape):
     version: int = Field(
         description="Rises with every edit and every step; 0 while there is no draft.", examples=[1], ge=0
     )
+    base_revision: int | MISSING = Field(
+        default=MISSING,
+        description="The newest revision when it was begun, or brought up to date: it is published while that is still "
+        "the newest one. Absent where nothing was published.",
+        examples=[1],
+    )
     author: str = Field(description="Who wrote it last: somebody else has to approve it.", examples=[_AUTHOR])
     approved_by: str | MISSING = Field(
         default=MISSING, description="Who approved it.", examples=[_APPROVER], json_schema_extra=NOT_IN_EXAMPLE

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import MISSING
+from pydantic import MISSING, ValidationError
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.content import changes
+from app.content import changes, revisions
 from app.content.document import ConditionDocument
 from app.content.draft_shapes import ConditionDraftPublic, TextState
 from app.content.editorial_tables import ConditionDraft
-from app.content.errors import DraftNotFound
+from app.content.errors import DraftInvalid, DraftNotFound, DraftOutdated
 from app.core import clock
 from app.core.errors import VersionStale
 from app.core.etags import etag
@@ -23,17 +23,16 @@ from app.delivery import outbox
 Tags = frozenset[str] | None
 
 
-async def find(session: AsyncSession, slug: str, locale: str, *, lock: bool = False) -> ConditionDraft | None:
+async def find(session: AsyncSession, slug: str, locale: str) -> ConditionDraft | None:
     """The draft of this page, if there is one."""
     query = select(ConditionDraft).where(ConditionDraft.slug == slug, ConditionDraft.locale == locale)
-    found = await session.exec(query.with_for_update() if lock else query)
-    return found.first()
+    return (await session.exec(query)).first()
 
 
 async def take(session: AsyncSession, slug: str, locale: str, *, tags: Tags) -> ConditionDraft:
     """The draft, for whoever is about to change it; raises DraftNotFound, VersionStale."""
     await changes.take_turn(session)
-    draft = await find(session, slug, locale, lock=True)
+    draft = await find(session, slug, locale)
     if draft is None:
         raise DraftNotFound
     refuse_stale(show(draft), tags)
@@ -82,30 +81,63 @@ def show(draft: ConditionDraft) -> ConditionDraftPublic:
         locale=draft.locale,
         state=TextState(draft.state),
         version=draft.version,
+        base_revision=MISSING if draft.base_revision is None else draft.base_revision,
         author=draft.author,
         approved_by=MISSING if draft.approved_by is None else draft.approved_by,
         publish_at=MISSING if draft.publish_at is None else draft.publish_at,
         unpublish_at=MISSING if draft.unpublish_at is None else draft.unpublish_at,
         created_at=draft.created_at,
         changed_at=draft.changed_at,
-        document=document_of(draft),
+        document=_readable(draft),
     )
 
 
 def document_of(draft: ConditionDraft) -> ConditionDocument:
-    """The draft's text, under the slug that its condition has now."""
-    return ConditionDocument.model_validate(draft.document | {"slug": draft.slug})
+    """The draft's text, under the slug that its condition has now; raises DraftInvalid."""
+    try:
+        return ConditionDocument.model_validate(_content(draft))
+    except ValidationError:
+        raise DraftInvalid from None
 
 
 def body_of(shown: ConditionDraftPublic) -> bytes:
     """The representation that its entity tag stands for."""
-    return shown.model_dump_json(exclude_none=True).encode()
+    # Without warnings: see `_readable`.
+    return shown.model_dump_json(exclude_none=True, warnings=False).encode()
 
 
 def refuse_stale(shown: ConditionDraftPublic, tags: Tags) -> None:
-    """Raise VersionStale unless one of the tags is the text's; one without a digest stands for its version.
+    """Raise VersionStale unless one of the tags is the text's.
 
-    The digest counts: versions begin anew with every draft, and a published text's is always 0.
+    The whole tag: versions begin anew with every draft, and a published text's is always 0.
     """
-    if tags is not None and tags.isdisjoint({etag(shown.version, body_of(shown)), f'"{shown.version}"'}):
+    if tags is not None and etag(shown.version, body_of(shown)) not in tags:
         raise VersionStale
+
+
+async def refuse_outdated(session: AsyncSession, draft: ConditionDraft) -> None:
+    """Raise DraftOutdated where the page was published since the draft was begun, or brought up to date.
+
+    Hold the turn: whoever publishes meanwhile, an editor, an import or the schedule, waits.
+    """
+    current = await revisions.newest(session, draft.slug, draft.locale)
+    if draft.base_revision != current:
+        raise outdated(draft.base_revision, current)
+
+
+def outdated(base: int | None, current: int | None) -> DraftOutdated:
+    """What is said of a draft that was made from another revision than the current one."""
+    revisions_named = {"base_revision": base, "current_revision": current}
+    return DraftOutdated(**{name: number for name, number in revisions_named.items() if number is not None})
+
+
+def _readable(draft: ConditionDraft) -> ConditionDocument:
+    """The text for editors: also where it breaks a rule, so that they can mend it, or delete it."""
+    try:
+        return document_of(draft)
+    except DraftInvalid:
+        return ConditionDocument.model_construct(**_content(draft))
+
+
+def _content(draft: ConditionDraft) -> dict[str, Any]:
+    return draft.document | {"slug": draft.slug}

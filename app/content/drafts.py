@@ -13,11 +13,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic import MISSING
-from sqlalchemy import delete
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content import changes, draft_steps, former_names, publishing, slugs
+from app.content import changes, draft_steps, former_names, publishing, revisions, slugs
 from app.content.document import ConditionDocument
 from app.content.draft_shapes import ConditionDraftPublic, TextState
 from app.content.draft_steps import Tags
@@ -26,7 +25,7 @@ from app.content.errors import ConditionExists, DraftExists, DraftNotFound, Slug
 from app.content.publishing import PublishedRevision
 from app.content.tables import Condition, ConditionPage, ConditionRevision, RevisionSource
 from app.core import clock
-from app.core.errors import InvalidInput, VersionStale
+from app.core.errors import InvalidInput
 
 # What an edit does to where a draft stands.
 AFRESH: Final[dict[str, Any]] = {
@@ -38,15 +37,12 @@ AFRESH: Final[dict[str, Any]] = {
 
 
 async def publish_draft(session: AsyncSession, draft: ConditionDraft, *, by: str) -> PublishedRevision:
-    """Publish a draft as it was read, and take it away; whoever calls has looked whether it may be published.
+    """Publish a draft, and take it away; whoever calls has the turn, and has looked whether it may be published.
 
-    Raises VersionStale where somebody has changed or published it meanwhile, and what `publishing.publish` does.
+    Raises DraftOutdated, DraftInvalid, and what `publishing.publish` does.
     """
-    await changes.take_turn(session)
-    is_as_read = (col(ConditionDraft.id) == draft.id) & (col(ConditionDraft.version) == draft.version)
-    taken = await session.exec(delete(ConditionDraft).where(is_as_read).returning(col(ConditionDraft.id)))
-    if taken.first() is None:
-        raise VersionStale
+    await draft_steps.refuse_outdated(session, draft)
+    await session.delete(draft)
     return await publishing.publish(
         session,
         draft_steps.document_of(draft),
@@ -81,24 +77,30 @@ async def create(session: AsyncSession, document: ConditionDocument, *, by: str)
 
 
 async def replace(
-    session: AsyncSession, slug: str, document: ConditionDocument, *, tags: Tags, by: str
+    session: AsyncSession, slug: str, document: ConditionDocument, *, tags: Tags, by: str, base: int | None = None
 ) -> ConditionDraftPublic:
     """Put this in the place of the draft, or begin one of a published page.
 
-    Raises InvalidInput for another slug than the draft's, DraftNotFound, VersionStale.
+    With the current revision as `base`, a draft is brought up to date; without one, its base stays. Raises InvalidInput
+    for another slug than the draft's, DraftNotFound, VersionStale, DraftOutdated for a base that is neither.
     """
     if document.slug != slug:
         raise InvalidInput.at("/slug", "slug_differs", "must be the slug in the address")
     await changes.take_turn(session)
-    draft = await draft_steps.find(session, slug, document.locale, lock=True)
+    draft = await draft_steps.find(session, slug, document.locale)
+    shown = draft_steps.show(draft) if draft else await _published(session, slug, document.locale)
+    draft_steps.refuse_stale(shown, tags)
+    current = await revisions.newest(session, slug, document.locale)
+    if base not in (None, current, shown.base_revision):
+        raise draft_steps.outdated(base, current)
     if draft is None:
-        draft_steps.refuse_stale(await _published(session, slug, document.locale), tags)
         condition = await slugs.get(session, Subject.CONDITION, slug)
         return await _begin(session, document, condition.id, "created", by=by)
-    draft_steps.refuse_stale(draft_steps.show(draft), tags)
     content = document.content()
     fields = publishing.changed_sections(draft.document, content)
     values = AFRESH | {"author": by, "document": content}
+    if base not in (None, draft.base_revision):
+        fields, values = [*fields, "base_revision"], values | {"base_revision": base}
     return await draft_steps.write(session, draft, "edited", by=by, fields=fields, **values)
 
 
@@ -112,17 +114,19 @@ async def drop(session: AsyncSession, slug: str, locale: str, *, tags: Tags, by:
 
 
 async def restore(
-    session: AsyncSession, revision: ConditionRevision, slug: str, *, tags: Tags, by: str
+    session: AsyncSession, slug: str, locale: str, number: int, *, tags: Tags, by: str
 ) -> ConditionDraftPublic:
     """Begin a draft that says what this revision did, in the names that things have now.
 
-    Raises DraftExists, VersionStale.
+    Raises RevisionNotFound, DraftExists, VersionStale.
     """
     await changes.take_turn(session)
-    if await draft_steps.find(session, slug, revision.locale) is not None:
+    # Not before: somebody may have renamed the condition while this one waited for the turn.
+    revision = await revisions.get(session, slug, locale, number)
+    if await draft_steps.find(session, slug, locale) is not None:
         raise DraftExists
     if tags is not None:
-        draft_steps.refuse_stale(await _published(session, slug, revision.locale), tags)
+        draft_steps.refuse_stale(await _published(session, slug, locale), tags)
     document = await former_names.present(session, revision.document | {"slug": slug})
     return await _begin(session, document, revision.condition_id, "restored", by=by)
 
@@ -137,6 +141,7 @@ async def _begin(
         locale=document.locale,
         state=DraftState.DRAFT,
         version=0,
+        base_revision=await revisions.newest(session, document.slug, document.locale),
         document=document.content(),
         author=by,
         created_at=now,
@@ -171,6 +176,7 @@ async def _published(session: AsyncSession, slug: str, locale: str) -> Condition
         locale=locale,
         state=TextState.PUBLISHED,
         version=0,
+        base_revision=page.revision,
         author=revision.author or revision.published_by,
         approved_by=MISSING if revision.approved_by is None else revision.approved_by,
         publish_at=MISSING,

@@ -17,8 +17,8 @@ from app.core.ids import new_id
 _SCHEDULED = text("state = 'scheduled'")
 _ONE_TARGET = """
 (kind = 'condition' AND condition_id IS NOT NULL AND category_id IS NULL AND treatment_id IS NULL)
- OR (kind = 'category' AND category_id IS NOT NULL AND condition_id IS NULL AND treatment_id IS NULL)
- OR (kind = 'treatment' AND treatment_id IS NOT NULL AND condition_id IS NULL AND category_id IS NULL)
+ OR (kind = 'category' AND condition_id IS NULL AND treatment_id IS NULL)
+ OR (kind = 'treatment' AND condition_id IS NULL AND category_id IS NULL)
 """.strip().replace("\n", "")
 
 
@@ -60,6 +60,7 @@ class ConditionDraft(SQLModel, table=True):
         UniqueConstraint("slug", "locale"),
         CheckConstraint("state IN ('draft', 'submitted', 'approved', 'scheduled')", name="state"),
         CheckConstraint("(state = 'scheduled') = (publish_at IS NOT NULL)", name="publish_at"),
+        CheckConstraint("base_revision >= 1", name="base_revision"),
         Index("ix_condition_drafts_publish_at", "publish_at", postgresql_where=_SCHEDULED, sqlite_where=_SCHEDULED),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -69,6 +70,8 @@ class ConditionDraft(SQLModel, table=True):
     locale: str = Field(sa_type=Text)
     state: DraftState = Field(sa_type=Text)
     version: int
+    # The newest revision when it was begun, or brought up to date; absent while there was none.
+    base_revision: int | None = None
     document: dict[str, Any] = Field(sa_type=JSON)
     # Who wrote it last: somebody else has to approve it.
     author: str = Field(sa_type=Text)
@@ -90,15 +93,18 @@ class ConditionWithdrawal(SQLModel, table=True):
 
 
 class SlugRedirect(SQLModel, table=True):
-    """One row is a slug of former times. It leads to the thing itself, not to another slug: there are no loops."""
+    """One row is a slug of former times. It leads to the thing itself, not to another slug: there are no loops.
+
+    Those of a category or a treatment that was deleted lead nowhere; nothing else gets them.
+    """
 
     __tablename__ = "slug_redirects"
     __table_args__ = (CheckConstraint(_ONE_TARGET, name="target"),)
     kind: Subject = Field(primary_key=True, sa_type=Text)
     slug: str = Field(primary_key=True, sa_type=BYTEWISE)
     condition_id: UUID | None = Field(default=None, foreign_key="conditions.id", index=True)
-    category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True, ondelete="CASCADE")
-    treatment_id: UUID | None = Field(default=None, foreign_key="treatments.id", index=True, ondelete="CASCADE")
+    category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True, ondelete="SET NULL")
+    treatment_id: UUID | None = Field(default=None, foreign_key="treatments.id", index=True, ondelete="SET NULL")
     renamed_at: datetime
 
 
@@ -116,7 +122,7 @@ class ContentChange(SQLModel, table=True):
     at: datetime
     kind: ChangeKind = Field(sa_type=Text)
     subject: Subject = Field(sa_type=Text)
-    subject_id: UUID
+    subject_id: UUID = Field(index=True)
     slug: str = Field(sa_type=Text)
     locale: str | None = Field(default=None, sa_type=Text)
     revision: int | None = None

@@ -27,6 +27,12 @@ class CategoryNamedDifferently(Refusal):
     status = 409
 
 
+class CategoryDiffers(Refusal):
+    """The condition is in another category, and only its page in the default language moves it: name that category."""
+
+    status = 409
+
+
 class SitemapNotFound(Refusal):
     """There is no such sitemap: the frontend's address is not set, nothing is published, or the parts are fewer."""
 
@@ -34,7 +40,7 @@ class SitemapNotFound(Refusal):
 
 
 class SlugRetired(Refusal):
-    """This slug was another thing's name once and leads there for ever.
+    """This slug was another thing's name once, and leads there for ever, or nowhere if that thing was deleted.
 
     Choose another one. Links and bookmarks of years ago must not change their meaning.
     """
@@ -66,6 +72,12 @@ class DraftExists(Refusal):
     status = 409
 
 
+class DraftInvalid(Refusal):
+    """The draft breaks a rule that is newer than itself: read it, and put it again as it may be."""
+
+    status = 409
+
+
 class DraftSubmitted(Refusal):
     """The draft was submitted already.
 
@@ -87,6 +99,25 @@ class DraftNotApproved(Refusal):
     status = 409
 
 
+class DraftOutdated(Refusal):
+    """The page was published since the draft was begun: publishing the draft would undo that.
+
+    Compare the page's revisions `base_revision` and `current_revision`, put the draft again, with what both of them
+    say and with `base_revision` as the current one in the address, and publish that. Where `base_revision` is absent,
+    nothing was published when the draft was begun.
+    """
+
+    status = 409
+    members = {  # noqa: RUF012 - the base class declares it a class variable
+        "base_revision": {
+            "type": "integer",
+            "description": "The revision that the draft was made from. Absent where there was none.",
+            "examples": [1],
+        },
+        "current_revision": {"type": "integer", "description": "The page's newest revision.", "examples": [2]},
+    }
+
+
 class OwnDraft(Refusal):
     """Nobody approves what they have written themselves."""
 
@@ -106,7 +137,7 @@ class RevisionNotFound(Refusal):
 
 
 class SlugInUse(Refusal):
-    """Another thing of this kind, or a draft of one, has this slug."""
+    """Another thing of this kind, or a draft of one, has this slug; or a draft names both, as two things."""
 
     status = 409
     constraints = ("uq_conditions_slug", "uq_condition_drafts_slug", "uq_categories_slug", "uq_treatments_slug")
@@ -151,9 +182,10 @@ _USED_BY = {
 
 
 class CategoryInUse(Refusal):
-    """Conditions, drafts or consultation slots belong to this category; `used_by` names them.
+    """Conditions, also those without a page, drafts or consultation slots belong to this category: see `used_by`.
 
-    Give them another category first.
+    Give them another category first. A condition that was withdrawn, or taken down, can come back: publish it in
+    another category, and withdraw it again.
     """
 
     status = 409

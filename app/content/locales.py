@@ -91,9 +91,9 @@ def category_words(column: Any, wanted: Languages) -> Any:
     return _words(column, CategoryName, col(CategoryName.category_id) == Category.id, wanted)
 
 
-def treatment_name(wanted: Languages) -> Any:
-    """The name of the query's row of Treatment, as this reader gets it; NULL where it has none."""
-    return _words(TreatmentName.name, TreatmentName, col(TreatmentName.treatment_id) == Treatment.id, wanted)
+def treatment_words(column: Any, wanted: Languages) -> Any:
+    """A column of TreatmentName for the query's row of Treatment, as this reader gets it; NULL where it has no name."""
+    return _words(column, TreatmentName, col(TreatmentName.treatment_id) == Treatment.id, wanted)
 
 
 def _words(

@@ -17,7 +17,7 @@ _LANGUAGE = Field(description="Language (BCP 47).", examples=["en"])
 
 _Name = Annotated[str, Line(200)]
 _Description = Annotated[str, Text(20_000)]
-_Slugs = Annotated[list[Slug], Field(min_length=1, max_length=500, json_schema_extra={"uniqueItems": True})]
+_Slugs = Annotated[list[Slug], Field(min_length=1, max_length=5_000, json_schema_extra={"uniqueItems": True})]
 
 
 class SlugChange(RequestShape):
@@ -70,28 +70,16 @@ class CategoryWords(RequestShape):
     )
 
 
-class CategoryOrderChange(RequestShape):
-    """All categories, in the order in which they shall be listed."""
+class SlugOrderChange(RequestShape):
+    """All categories, or all treatments, in the order in which they shall be listed."""
 
-    slugs: _Slugs = Field(description="Each category once.", examples=[[_CATEGORY]])
-
-
-class CategoryOrder(ResponseShape):
-    """All categories, in the order in which they are listed."""
-
-    slugs: list[Slug] = Field(description="Each category once.", examples=[[_CATEGORY]])
+    slugs: _Slugs = Field(description="Each once.", examples=[[_CATEGORY]])
 
 
-class TreatmentOrderChange(RequestShape):
-    """All treatments, in the order in which they shall be listed."""
+class SlugOrder(ResponseShape):
+    """All categories, or all treatments, in the order in which they are listed."""
 
-    slugs: _Slugs = Field(description="Each treatment once.", examples=[[_TREATMENT]])
-
-
-class TreatmentOrder(ResponseShape):
-    """All treatments, in the order in which they are listed."""
-
-    slugs: list[Slug] = Field(description="Each treatment once.", examples=[[_TREATMENT]])
+    slugs: list[Slug] = Field(description="Each once.", examples=[[_CATEGORY]])
 
 
 class CategoryCreate(CategoryWords):

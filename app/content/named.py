@@ -12,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.content import changes, draft_mentions, slugs
-from app.content.editorial_tables import ChangeKind, Subject
+from app.content.draft_mentions import MOST_NAMED
+from app.content.editorial_tables import ChangeKind, SlugRedirect, Subject
 from app.content.slugs import Thing
 from app.content.tables import Category, CategoryName, Treatment, TreatmentName
 from app.core import clock
@@ -21,7 +22,6 @@ from app.core.errors import FieldFault, InvalidInput
 from app.core.ids import new_id
 from app.core.shapes import DEFAULT_LOCALE
 
-_MOST_NAMED: Final = 20
 _THINGS: Final = {Subject.CATEGORY: Category.__table__, Subject.TREATMENT: Treatment.__table__}  # type: ignore[attr-defined]
 _NAMES: Final = {Subject.CATEGORY: CategoryName.__table__, Subject.TREATMENT: TreatmentName.__table__}  # type: ignore[attr-defined]
 
@@ -75,7 +75,7 @@ async def name(
         await session.exec(insert(table).values({_key(subject): thing.id, "locale": locale, **words}))
     await _rise(session, subject, thing.id)
     if subject is Subject.CATEGORY:
-        await draft_mentions.rename_category(session, thing.slug, name=(locale, words["name"]), at=now)
+        await draft_mentions.rename_category(session, thing.slug, name=(locale, words["name"]), by=by, at=now)
     await _tell(session, ChangeKind.UPDATED, subject, thing, "named", by=by, at=now, fields=changed, locale=locale)
 
 
@@ -90,14 +90,15 @@ async def reorder(session: AsyncSession, subject: Subject, wanted: Sequence[str]
     await changes.take_turn(session)
     table = _THINGS[subject]
     known = {row.slug: row for row in await rows(session, select(*table.columns).order_by(table.c.slug))}
-    unknown = [place for place, slug in enumerate(wanted) if slug not in known or slug in wanted[:place]]
+    first = {slug: place for place, slug in reversed(list(enumerate(wanted)))}
+    unknown = [place for place, slug in enumerate(wanted) if slug not in known or first[slug] != place]
     if unknown:
         detail = "names nothing that is known here, or names it twice"
         faults = (FieldFault(detail, "unknown_reference", pointer=f"/slugs/{place}") for place in unknown)
-        raise InvalidInput(*list(faults)[:_MOST_NAMED])
+        raise InvalidInput(*list(faults)[:MOST_NAMED])
     missing = sorted(known.keys() - set(wanted))
     if missing:
-        raise InvalidInput.at("/slugs", "missing", f"must name all; missing: {', '.join(missing[:_MOST_NAMED])}")
+        raise InvalidInput.at("/slugs", "missing", f"must name all; missing: {', '.join(missing[:MOST_NAMED])}")
     now = await clock.now_in(session)
     moved = {slug: place for place, slug in enumerate(wanted, 1) if known[slug].position != place}
     if not moved:
@@ -112,9 +113,10 @@ async def reorder(session: AsyncSession, subject: Subject, wanted: Sequence[str]
 
 
 async def delete_thing(session: AsyncSession, subject: Subject, thing: Thing, *, by: str) -> None:
-    """Delete a category or a treatment that nothing uses, with its names and former slugs. Hold the turn."""
+    """Delete a category or a treatment that nothing uses, with its names; nobody gets its slugs. Hold the turn."""
     now = await clock.now_in(session)
     await session.exec(delete(_THINGS[subject]).where(_THINGS[subject].c.id == thing.id))
+    await session.exec(insert(SlugRedirect).values(kind=subject, slug=thing.slug, renamed_at=now))
     await _tell(session, ChangeKind.DELETED, subject, thing, "deleted", by=by, at=now)
 
 

@@ -11,10 +11,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.content import draft_steps, locales, pages
+from app.content import draft_steps, locales, pages, publishing, revisions
 from app.content.document import ConditionDocument
 from app.content.editorial_tables import ConditionDraft
-from app.content.errors import DraftNotFound, PreviewNotFound
+from app.content.errors import DraftInvalid, DraftNotFound, PreviewNotFound
 from app.content.preview_links import PreviewLink, link_in, token_of
 from app.content.shapes import (
     ConditionCodePublic,
@@ -26,7 +26,7 @@ from app.content.shapes import (
     UrgencySignPublic,
     WhatToBringPublic,
 )
-from app.content.tables import Category, CategoryName, Condition, ConditionCode, ConditionPage, ConditionRevision
+from app.content.tables import Category, CategoryName, Condition, ConditionCode
 from app.core import clock
 from app.core.crypto import Keyring
 from app.core.shapes import DEFAULT_LOCALE, Named
@@ -69,7 +69,11 @@ async def get(session: AsyncSession, token: str, *, keyring: Keyring) -> Conditi
     draft = (await session.exec(select(ConditionDraft).where(ConditionDraft.id == link.draft_id))).first()
     if draft is None:
         raise PreviewNotFound
-    document = draft_steps.document_of(draft)
+    try:
+        document = draft_steps.document_of(draft)
+    except DraftInvalid:
+        # It would be no page.
+        raise PreviewNotFound from None
     return page_of(document, await _surroundings(session, document, draft.changed_at, now.date()))
 
 
@@ -120,21 +124,16 @@ async def _surroundings(
     """What stands around a draft's document while it waits: what would, if it were published now."""
     condition = (await session.exec(select(Condition).where(Condition.slug == document.slug))).first()
     category = Named(slug=document.category.slug, name=document.category.name)
-    codes = [ConditionCodePublic(system=code.system, code=code.code) for code in document.codes]
+    codes = [ConditionCodePublic(system=system, code=code) for system, code in publishing.codes_of(document)]
     if condition is None:
         return Surroundings(1, changed_at, changed_at, today, [], category, codes)
-    last = select(ConditionRevision.number, ConditionRevision.published_at).where(
-        ConditionRevision.condition_id == condition.id, ConditionRevision.locale == document.locale
-    )
-    number, first_at = (await session.exec(last.order_by(col(ConditionRevision.number).desc()))).first() or (0, None)
-    page = select(ConditionPage.published_at).where(
-        ConditionPage.condition_id == condition.id, ConditionPage.locale == document.locale
-    )
+    number = await revisions.newest(session, document.slug, document.locale) or 0
+    first_at = await revisions.first_published_at(session, condition.id, document.locale)
     if document.locale != DEFAULT_LOCALE:
         category, codes = await _of_default(session, condition, document)
     return Surroundings(
         revision=number + 1,
-        published_at=(await session.exec(page)).first() or first_at or changed_at,
+        published_at=first_at or changed_at,
         updated_at=changed_at,
         today=today,
         translations=await pages.translations_of(session, condition.id, document.locale, number + 1),

@@ -1,108 +1,81 @@
 """What is public, in memory: finished answers, which nobody has to ask the database for.
 
-Each process remembers what its doors have answered, until what is public changes: at once where it did it itself, else
-as soon as it sees it, which it looks for four times a second. What a page says of its review changes with the day.
+Each process remembers what its doors have answered. When something is published it reads in the feed what that touches,
+and forgets this: at once where it published it itself, else as soon as it sees it, which it looks for four times a
+second. What many ask for is made anew before it is forgotten, so that they need not all wait for it.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import func, union
-from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content import conditions, locales
+from app.content import conditions, editions, locales
+from app.content.answers import Answers, FinishedAnswer
 from app.content.conditions import ConditionReference
-from app.content.editorial_tables import ContentChange
+from app.content.editions import Edition, Step
 from app.content.locales import Languages
-from app.content.tables import CategoryName, ConditionPage, ContentVersion, TreatmentName
-from app.core import clock, logs
-from app.core.db import Database, rows
+from app.core import logs
+from app.core.db import Database
 
-LOOK_EVERY: Final = 0.25  # seconds
+# In seconds. What others publish is seen here after both of them at the latest.
+LOOK_EVERY: Final = 0.25
+LINGER: Final = 0.25
+# How often the log says how many were answered from memory.
+TELL_EVERY: Final = 60.0
 _MEBIBYTE: Final = 1024 * 1024
-# What an answer takes beside its body: its key, its headers and their objects. Measured: tests/test_published.py.
-AROUND: Final = 3_500
 _MOST_REFERENCES: Final = 10_000
-_LOCALES: Final = union(select(ConditionPage.locale), select(CategoryName.locale), select(TreatmentName.locale))
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedAnswer:
-    """An answer to GET, ready to be sent; each request's own id is added to the headers."""
-
-    route: str
-    etag: bytes
-    body: bytes
-    full: "FinishedHead"
-    # For a client that has the body already.
-    not_modified: "FinishedHead"
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedHead:
-    """Status and headers, as applications tell them to servers and as servers write them out."""
-
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    written: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Edition:
-    """What is public at a moment, as a whole."""
-
-    # The languages in which anything is.
-    locales: frozenset[str]
-    # When it last changed, None where nobody has told yet.
-    changed_at: datetime | None
 
 
 class PublishedPages:
     """What one process remembers of what is public."""
 
-    def __init__(self, database: Database, *, memory_mb: int = 64) -> None:
+    def __init__(self, database: Database, *, memory_mb: int) -> None:
         # How many requests were answered from memory.
         self.answered = 0
         self._database = database
-        self._most_bytes = memory_mb * _MEBIBYTE
-        self._bytes = 0
-        # The least used come first.
-        self._answers: OrderedDict[Hashable, FinishedAnswer] = OrderedDict()
+        self._answers = Answers(memory_mb * _MEBIBYTE)
         self._references: dict[str, ConditionReference] = {}
+        # What the answers were made of: it is another one exactly when those are gone that it touched.
         self._edition: Edition | None = None
-        self._seen: tuple[int, date] | None = None
+        self._looking = asyncio.Lock()
+        # How many of this process's own publishes that edition is sure to hold.
         self._publishes = database.publishes
         self._age = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def age(self) -> int:
         """A number that is another one as soon as what was read before may no longer be so."""
-        if self._publishes != self._database.publishes:
-            self._publishes = self._database.publishes
-            self._forget()
-        return self._age
+        return self._age + self._database.publishes
+
+    def is_ready(self) -> bool:
+        """Whether it is known what is public, with all that this process has published; until then nothing is found."""
+        return self._edition is not None and self._is_current()
+
+    async def get_ready(self) -> None:
+        """Look what is public, at least what this process has published."""
+        try:
+            await self.edition()
+        except Exception as error:  # noqa: BLE001 - nothing is found here, and the doors say what is the matter
+            logs.failure("content_version_unknown", error)
 
     def find(self, key: Hashable) -> FinishedAnswer | None:
-        """The answer that was kept by this key, if it still holds: ask for `age` right before."""
-        answer = self._answers.get(key)
-        if answer is not None:
-            self._answers.move_to_end(key)
-            self.answered += 1
+        """The answer that was kept by this key, if it still holds."""
+        answer = self._answers.find(key) if self._is_current() else None
+        self.answered += answer is not None
         return answer
 
     def keep(self, key: Hashable, answer: FinishedAnswer, *, age: int) -> None:
         """Remember an answer that was begun at this age: it may have been read before what was published meanwhile."""
-        if age != self.age() or key in self._answers:
+        if age != self.age():
             return
-        self._answers[key] = answer
-        self._bytes += len(answer.body) + AROUND
-        while self._bytes > self._most_bytes:
-            _, least_used = self._answers.popitem(last=False)
-            self._bytes -= len(least_used.body) + AROUND
+        if not self._is_current():
+            # This answer knows what was published, and nobody has looked yet whether the others do.
+            self._publishes = self._database.publishes
+            self._forget_all()
+        self._answers.keep(key, answer)
 
     def languages(self, header: str) -> Languages | None:
         """What a reader with this `Accept-Language` gets; None while nobody has looked what is published."""
@@ -112,17 +85,13 @@ class PublishedPages:
 
     async def edition(self) -> Edition:
         """What is public now, as a whole."""
-        age, found = self.age(), self._edition
-        if found is None:
-            async with self._database.read() as session:
-                changed_at = (await session.exec(select(func.max(col(ContentChange.at))))).one()
-                found = Edition(frozenset(locale for (locale,) in await rows(session, _LOCALES)), changed_at)
-            if age == self.age():
-                self._edition = found
-        return found
+        if self._edition is not None and self._is_current():
+            return self._edition
+        return await self._look(is_due=False)
 
     async def reference(self, slug: str) -> ConditionReference:
         """A condition as a booking needs it, from memory or from the database; raises ConditionNotFound."""
+        await self.edition()
         age, found = self.age(), self._references.get(slug)
         if found is None:
             async with self._database.read() as session:
@@ -133,40 +102,94 @@ class PublishedPages:
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
-        """Look for what others publish, now and as long as the block runs."""
-        await self._look()
+        """Look for what others publish, as long as the block runs."""
         watch = asyncio.create_task(self._watch())
         try:
             yield
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in (watch, *self._tasks):
+                task.cancel()
+            await asyncio.gather(watch, *self._tasks, return_exceptions=True)
 
-    def _forget(self) -> None:
+    def _is_current(self) -> bool:
+        return self._publishes == self._database.publishes
+
+    async def _look(self, *, is_due: bool) -> Edition:
+        async with self._looking:
+            publishes, edition = self._database.publishes, self._edition
+            is_own = publishes != self._publishes
+            if edition is not None and not is_own and not is_due:
+                # Whoever held the lock has looked.
+                return edition
+            # Not one of the connections for reads: those who hold them may be waiting for this.
+            async with self._database.look() as connection, AsyncSession(connection) as session:
+                step = await editions.look(session, edition)
+            if step is not None:
+                self._turn(step)
+                edition = step.edition
+            if is_own:
+                # Also where the watch has seen it first: who publishes here finds nothing former afterwards.
+                self._answers.forget_lingering()
+            self._publishes = publishes
+            assert edition is not None
+            return edition
+
+    def _turn(self, step: Step) -> None:
+        if step.slugs is None:
+            self._forget_all()
+        else:
+            self._age += 1
+            self._answers.touch(step.slugs)
+            for slug in step.slugs:
+                self._references.pop(slug, None)
+        self._edition = step.edition
+
+    def _forget_all(self) -> None:
         self._age += 1
-        self._bytes = 0
         self._edition = None
         self._answers.clear()
         self._references.clear()
 
-    async def _look(self) -> None:
-        async with self._database.read() as session:
-            version = (await session.exec(select(ContentVersion.number))).one()
-            seen = version, (await clock.now_in(session)).date()
-        # Another number, not a higher one: the database may have been restored from a copy.
-        if seen != self._seen:
-            self._seen = seen
-            self._forget()
-
     async def _watch(self) -> None:
-        is_out = False
+        is_out, loop = False, asyncio.get_running_loop()
+        next_at = loop.time()
+        told, tell_at = 0, next_at + TELL_EVERY
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            next_at = max(next_at + LOOK_EVERY, loop.time())
+            await asyncio.sleep(next_at - loop.time())
+            if next_at >= tell_at:
+                # In the place of a line for each: they are as many as the machine can send.
+                logs.event("answered_from_memory", requests=self.answered - told)
+                told, tell_at = self.answered, next_at + TELL_EVERY
+            if self._edition is None:
+                # Nobody has asked yet, so nothing is remembered.
+                continue
             try:
-                await self._look()
+                await self._look(is_due=True)
                 is_out = False
             except Exception as error:  # noqa: BLE001 - whatever it was, the next look may go well
                 # While the database is out, nobody publishes, and a page that is known is better than none.
                 if not is_out:
                     logs.failure("content_version_unknown", error)
                 is_out = True
+            if self._answers.lingering:
+                await self._make_anew()
+
+    async def _make_anew(self) -> None:
+        """Ask again for what lingers; past its time it is forgotten, whether there is a new answer or not."""
+        task = asyncio.create_task(self._ask_again())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task}, timeout=LINGER)
+        self._answers.forget_lingering()
+
+    async def _ask_again(self) -> None:
+        for key, answer in list(self._answers.lingering.items()):
+            if self._answers.lingering.get(key) is not answer or answer.again is None:
+                continue
+            try:
+                await answer.again()
+            except Exception as error:  # noqa: BLE001 - then whoever asks next is told
+                logs.failure("answer_not_made_anew", error)
+            if self._answers.lingering.get(key) is answer:
+                self._answers.forget([key])

@@ -6,18 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert
+from sqlalchemy import ColumnElement, delete, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.content import changes, page_lists
+from app.content import changes, page_lists, page_names, revisions
+from app.content.coded_pages import canonical_code
 from app.content.document import ConditionDocument
-from app.content.editorial_tables import ChangeKind, ConditionWithdrawal, SlugRedirect, Subject
-from app.content.errors import CategoryNamedDifferently, SlugRetired
+from app.content.editorial_tables import ChangeKind, ConditionWithdrawal, Subject
 from app.content.tables import (
-    Category,
-    CategoryName,
+    CodeSystem,
     Condition,
     ConditionCode,
     ConditionPage,
@@ -49,24 +48,28 @@ async def publish(
     """Replace the published page by this document and append the revision.
 
     Publishing is serial: see `changes.take_turn`. So two publishers of one page cannot both make the same revision
-    number. A page that was withdrawn is public again. Raises CategoryNamedDifferently, SlugRetired.
+    number. A page that was withdrawn is public again. Raises CategoryDiffers, CategoryNamedDifferently, SlugRetired,
+    before anything is written.
     """
     await changes.take_turn(session)
     now = await clock.now_in(session)
-    condition = await _condition(session, document)
+    await page_names.refuse(session, document)
+    category_id = await page_names.category(session, document, at=now)
+    condition = await _condition(session, document, category_id)
     page = (await session.exec(select(ConditionPage).where(_page_of(condition.id, document.locale)))).first()
     before = await _last_revision(session, condition.id, document.locale)
     texts = _texts(document, now) | {"unpublish_at": unpublish_at}
     number = before.number + 1 if before else 1
     kind = ChangeKind.PUBLISHED if page is None else ChangeKind.UPDATED
     if page is None:
-        first = before.published_at if before else now
-        page = ConditionPage(condition_id=condition.id, published_at=first, revision=number, **texts)
+        first = await revisions.first_published_at(session, condition.id, document.locale)
+        page = ConditionPage(condition_id=condition.id, published_at=first or now, revision=number, **texts)
     else:
         page.sqlmodel_update({"revision": number, **texts})
     session.add(page)
     await session.flush()
-    await page_lists.write_lists(session, page.id, document)
+    treatments = await page_names.treatments(session, document, at=now)
+    await page_lists.write_lists(session, page.id, document, treatments)
     content = document.content()
     await session.exec(
         insert(ConditionRevision).values(
@@ -109,33 +112,13 @@ def sort_key(name: str) -> str:
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
+def codes_of(document: ConditionDocument) -> list[tuple[CodeSystem, str]]:
+    """The codes as they are looked for, each once."""
+    return list(dict.fromkeys((each.system, canonical_code(each.system, each.code)) for each in document.codes))
+
+
 def _page_of(condition_id: UUID, locale: str) -> ColumnElement[bool]:
     return (col(ConditionPage.condition_id) == condition_id) & (col(ConditionPage.locale) == locale)
-
-
-async def _category(session: AsyncSession, document: ConditionDocument) -> UUID:
-    """The document's category, made where it is new; who names it first in a language has named it."""
-    wish = document.category
-    named = (col(CategoryName.category_id) == Category.id) & (col(CategoryName.locale) == document.locale)
-    query = select(Category.id, CategoryName.name).outerjoin(CategoryName, named).where(Category.slug == wish.slug)
-    found = (await session.exec(query)).first()
-    category_id, name = found or (await _new_category(session, wish.slug), None)
-    if not name:
-        await session.exec(insert(CategoryName).values(category_id=category_id, locale=document.locale, name=wish.name))
-    elif name != wish.name:
-        raise CategoryNamedDifferently
-    return category_id
-
-
-async def _new_category(session: AsyncSession, slug: str) -> UUID:
-    former = select(SlugRedirect).where(SlugRedirect.kind == Subject.CATEGORY, SlugRedirect.slug == slug)
-    if (await session.exec(former)).first() is not None:
-        raise SlugRetired
-    last = (await session.exec(select(func.max(Category.position)))).one()
-    category = Category(slug=slug, position=(last or 0) + 1)
-    session.add(category)
-    await session.flush()
-    return category.id
 
 
 async def _last_revision(session: AsyncSession, condition_id: UUID, locale: str) -> ConditionRevision | None:
@@ -145,14 +128,9 @@ async def _last_revision(session: AsyncSession, condition_id: UUID, locale: str)
     return (await session.exec(query.order_by(col(ConditionRevision.number).desc()).limit(1))).first()
 
 
-async def _condition(session: AsyncSession, document: ConditionDocument) -> Condition:
+async def _condition(session: AsyncSession, document: ConditionDocument, category_id: UUID) -> Condition:
     """The document's condition, made where it is new; its category and codes are what the default language says."""
     condition = (await session.exec(select(Condition).where(Condition.slug == document.slug))).first()
-    if condition is None:
-        former = select(SlugRedirect).where(SlugRedirect.kind == Subject.CONDITION, SlugRedirect.slug == document.slug)
-        if (await session.exec(former)).first() is not None:
-            raise SlugRetired
-    category_id = await _category(session, document)
     if condition is None:
         condition = Condition(slug=document.slug, category_id=category_id)
     elif document.locale != DEFAULT_LOCALE:
@@ -161,10 +139,11 @@ async def _condition(session: AsyncSession, document: ConditionDocument) -> Cond
     session.add(condition)
     await session.flush()
     await session.exec(delete(ConditionCode).where(col(ConditionCode.condition_id) == condition.id))
-    if document.codes:
+    codes = codes_of(document)
+    if codes:
         rows = [
-            {"condition_id": condition.id, "position": position, "system": code.system, "code": code.code}
-            for position, code in enumerate(document.codes)
+            {"condition_id": condition.id, "position": position, "system": system, "code": code}
+            for position, (system, code) in enumerate(codes)
         ]
         await session.exec(insert(ConditionCode), params=rows)
     return condition

@@ -1,10 +1,12 @@
 """Every published version of a page."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import MISSING
-from sqlalchemy import Row
+from sqlalchemy import Row, func
 from sqlalchemy import select as core_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -35,6 +37,27 @@ async def find(
     if before is not None:
         query = query.where(col(ConditionRevision.number) < before)
     return [ConditionRevisionSummary(**_said(row)) for row in await rows(session, query)]
+
+
+async def newest(session: AsyncSession, slug: str, locale: str) -> int | None:
+    """The number of a page's newest revision, of one that was taken down too; None where there is none."""
+    query = (
+        core_select(func.max(ConditionRevision.number))
+        .join(Condition, col(Condition.id) == ConditionRevision.condition_id)
+        .where(col(Condition.slug) == slug, col(ConditionRevision.locale) == locale)
+    )
+    ((number,),) = await rows(session, query)
+    return None if number is None else int(number)
+
+
+async def first_published_at(session: AsyncSession, condition_id: UUID, locale: str) -> datetime | None:
+    """When a page was published for the first time, one that was taken down too; None where it never was."""
+    query = select(ConditionRevision.published_at).where(
+        ConditionRevision.condition_id == condition_id,
+        ConditionRevision.locale == locale,
+        ConditionRevision.number == 1,
+    )
+    return (await session.exec(query)).first()
 
 
 async def get(session: AsyncSession, slug: str, locale: str, number: int) -> ConditionRevision:

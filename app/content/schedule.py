@@ -20,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import audit
 from app.content import changes, draft_steps, drafts
 from app.content.editorial_tables import ChangeKind, ConditionDraft, DraftState, Subject
+from app.content.errors import DraftNotApproved
 from app.content.tables import Condition, ConditionPage
 from app.core import clock, logs
 from app.core.clock import current_moment
@@ -75,14 +76,14 @@ class _Taken:
     version: int
 
 
-async def publish_due(database: Database, aside: Aside | None = None) -> float | None:
-    """Publish and take down whatever is due, one transaction each.
+async def publish_due(database: Database, aside: Aside | None = None, *, needs_approval: bool = False) -> float | None:
+    """Publish and take down whatever is due, one transaction each; what needs approval and has none is refused.
 
     Returns in how many seconds something falls due next, by the database's clock; None where nothing is scheduled.
     """
     aside = aside or Aside()
     while (left := await _until_next(database, aside)) is not None and left <= 0:
-        while await _publish_next(database, aside):
+        while await _publish_next(database, aside, needs_approval=needs_approval):
             pass
         while await _take_down_next(database):
             pass
@@ -99,7 +100,7 @@ async def _until_next(database: Database, aside: Aside) -> float | None:
     return (min(instants) - now).total_seconds() if instants else None
 
 
-async def _publish_next(database: Database, aside: Aside) -> bool:
+async def _publish_next(database: Database, aside: Aside, *, needs_approval: bool) -> bool:
     """Publish the draft that has been due for longest; False where none is."""
     taken: _Taken | None = None
     try:
@@ -110,6 +111,7 @@ async def _publish_next(database: Database, aside: Aside) -> bool:
             if draft is None:
                 return False
             taken = _Taken(draft.id, draft.version)
+            _refuse_unapproved(draft, needs_approval=needs_approval)
             published = await drafts.publish_draft(session, draft, by=BY)
             # What is late may be over already: then nobody ever sees it.
             await _take_down(session, col(ConditionPage.condition_id) == published.condition_id)
@@ -131,6 +133,12 @@ async def _longest_due(session: AsyncSession, aside: Aside) -> ConditionDraft | 
     return (await session.exec(query, params={"aside": list(aside.now())})).first()
 
 
+def _refuse_unapproved(draft: ConditionDraft, *, needs_approval: bool) -> None:
+    # It may have been scheduled while nobody had to approve.
+    if needs_approval and draft.approved_by is None:
+        raise DraftNotApproved
+
+
 async def _give_back(database: Database, taken: _Taken, reason: str) -> None:
     """Give a draft that cannot be published back to the editors, unless one of them has changed it meanwhile."""
     async with database.write() as session:
@@ -139,9 +147,8 @@ async def _give_back(database: Database, taken: _Taken, reason: str) -> None:
         draft = (await session.exec(select(ConditionDraft).where(*as_taken))).first()
         if draft is None:
             return
-        await draft_steps.write(
-            session, draft, "refused", by=BY, fields=[reason], state=DraftState.APPROVED, publish_at=None
-        )
+        state = DraftState.DRAFT if draft.approved_by is None else DraftState.APPROVED
+        await draft_steps.write(session, draft, "refused", by=BY, fields=[reason], state=state, publish_at=None)
     logs.event("schedule_refused", draft=str(taken.id), code=reason)
 
 

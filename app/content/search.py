@@ -5,20 +5,22 @@ of changes names. A search waits for the first index; everything else does not.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.content import locales, search_rows, slugs
 from app.content.editorial_tables import Subject
 from app.content.locales import Languages
-from app.content.search_answers import answer
+from app.content.search_answers import answer, list_conditions, once
 from app.content.search_index import Entry, SearchIndex, Snapshot
-from app.content.search_ranks import Position, Question, rank
+from app.content.search_ranks import Position, Question
 from app.content.search_shapes import SearchFacets, SearchItem
+from app.content.shapes import ConditionSummary
 from app.core import logs
 from app.core.db import Database
 from app.core.errors import Unavailable
@@ -29,7 +31,6 @@ PATIENCE: Final = 5.0
 # How many conditions are read and learnt at a time.
 _CHUNK: Final = 100
 _NOWHERE: Final = UUID(int=0)
-_T = TypeVar("_T")
 
 
 class Search:
@@ -85,36 +86,31 @@ class Search:
                 thing = await slugs.find(connection, Subject.CATEGORY, category)
             category_id = thing.id if thing else _NOWHERE
         question = Question(text, languages, kind, category_id)
-        return await self._beside(partial(answer, snapshot, question, limit=limit, after=after))
+        return await once(answer, snapshot, question, limit, after, thread=self._thread)
 
-    async def rank_conditions(
+    async def find_conditions(
         self,
         text: str,
         *,
         limit: int,
         languages: Languages = locales.DEFAULT,
-        among: Collection[UUID] | None = None,
-        version: int = 0,
+        among: frozenset[UUID] | None = None,
         after: Position | None = None,
-    ) -> list[tuple[UUID, Position]]:
-        """The ids of the best conditions, of these if they are given, each with its place in the order.
+    ) -> list[tuple[ConditionSummary, Position]]:
+        """The cards of the best conditions, of these if they are given, each with its place in the order.
 
-        `version` is the number of a change that the answer has to know of. Raises Unavailable where there is no index.
+        Raises Unavailable where there is no index.
         """
+        snapshot = await self._fresh()
         question = Question(text, languages, type=Subject.CONDITION, among=among)
-        snapshot = await self._fresh(version)
-        found = await self._beside(partial(rank, snapshot, question, limit=limit, after=after))
-        return [(hit.card.id, hit.position) for hit in found.hits]
+        return await once(list_conditions, snapshot, question, limit, after, thread=self._thread)
 
-    async def _beside(self, search: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, search)
-
-    async def _fresh(self, version: int = 0) -> Snapshot:
+    async def _fresh(self) -> Snapshot:
         """The index: it knows what this process has published, and what others had published a second ago."""
         needed = self._database.publishes
 
         def is_fresh() -> bool:
-            return self._snapshot is not None and self._publishes >= needed and self._version >= version
+            return self._snapshot is not None and self._publishes >= needed
 
         if not is_fresh():
             self._is_wanted.set()
@@ -148,43 +144,45 @@ class Search:
 
     async def _look(self) -> None:
         async with self._database.look() as connection:
-            newest = await search_rows.version(connection)
-        if newest == self._version:
-            return
-        changed = None
-        if newest > self._version >= 0:
-            async with self._database.read() as session:
+            if await search_rows.version(connection) == self._version:
+                return
+        # All of it at one moment: what a card says of its category must be there among the categories.
+        async with self._database.read() as session:
+            newest, changed = await search_rows.version(session), None
+            if newest > self._version >= 0:
                 changed = await search_rows.changed_conditions(session, self._version, newest)
-        if changed is None:
-            # The first time, or the feed has lost its thread: another database was put in this one's place.
-            index, groups = SearchIndex(), {}
-            await self._learn_all(index)
-        else:
-            index, groups = self._index, self._groups
-            for begin in range(0, len(changed), _CHUNK):
-                await self._learn(index, changed[begin : begin + _CHUNK])
-        self._groups = await self._learn_groups(index, groups)
+            if changed is None:
+                # The first time, or the feed has lost its thread: another database was put in this one's place.
+                index, groups = SearchIndex(), {}
+                await _learn_all(session, index)
+            else:
+                index, groups = self._index, self._groups
+                for begin in range(0, len(changed), _CHUNK):
+                    await _learn(session, index, changed[begin : begin + _CHUNK])
+            self._groups = await _learn_groups(session, index, groups)
         self._snapshot = await asyncio.to_thread(index.snapshot)
         self._index, self._version = index, newest
 
-    async def _learn_all(self, index: SearchIndex) -> None:
-        last: UUID | None = _NOWHERE
-        while last is not None:
-            async with self._database.read() as session:
-                ids = await search_rows.conditions_after(session, last, limit=_CHUNK)
-            await self._learn(index, ids)
-            last = ids[-1] if ids else None
 
-    async def _learn(self, index: SearchIndex, ids: list[UUID]) -> None:
-        async with self._database.read() as session:
-            entries = await search_rows.conditions(session, ids)
-        await asyncio.to_thread(index.replace, ids, entries)
+async def _learn_all(session: AsyncSession, index: SearchIndex) -> None:
+    last: UUID | None = _NOWHERE
+    while last is not None:
+        ids = await search_rows.conditions_after(session, last, limit=_CHUNK)
+        await _learn(session, index, ids)
+        last = ids[-1] if ids else None
 
-    async def _learn_groups(self, index: SearchIndex, known: dict[UUID, list[Entry]]) -> dict[UUID, list[Entry]]:
-        """Categories and treatments: they are few, and what is published of a treatment depends on many pages."""
-        async with self._database.read() as session:
-            groups = await search_rows.groups(session)
-        changed = [key for key in known.keys() | groups.keys() if known.get(key) != groups.get(key)]
-        entries = [entry for key in changed for entry in groups.get(key, ())]
-        await asyncio.to_thread(index.replace, changed, entries)
-        return groups
+
+async def _learn(session: AsyncSession, index: SearchIndex, ids: list[UUID]) -> None:
+    entries = await search_rows.conditions(session, ids)
+    await asyncio.to_thread(index.replace, ids, entries)
+
+
+async def _learn_groups(
+    session: AsyncSession, index: SearchIndex, known: dict[UUID, list[Entry]]
+) -> dict[UUID, list[Entry]]:
+    """Categories and treatments: they are few, and what is published of a treatment depends on many pages."""
+    groups = await search_rows.groups(session)
+    changed = [key for key in known.keys() | groups.keys() if known.get(key) != groups.get(key)]
+    entries = [entry for key in changed for entry in groups.get(key, ())]
+    await asyncio.to_thread(index.replace, changed, entries)
+    return groups

@@ -1,6 +1,8 @@
 """What was found, as a reader gets it."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
 from pydantic import MISSING
@@ -9,11 +11,15 @@ from app.content.editorial_tables import Subject
 from app.content.locales import Languages
 from app.content.search_index import Card, Snapshot, texts_of
 from app.content.search_ranks import Position, Question, rank, spread
-from app.content.search_shapes import CategoryFacet, Place, SearchFacets, SearchItem, SearchMatch, TypeFacet
+from app.content.search_shapes import CategoryFacet, SearchFacets, SearchItem, SearchMatch, TypeFacet
 from app.content.search_snippets import Explainer
+from app.content.shapes import ConditionSummary
 from app.core.shapes import DEFAULT_LOCALE, Named
 
 _Facet = TypeVar("_Facet", CategoryFacet, TypeFacet)
+_T = TypeVar("_T")
+# How many answers are remembered, of some ten kilobytes each.
+MOST_ANSWERS: Final = 1_000
 _ADDRESS: Final = {
     Subject.CONDITION: "/conditions",
     Subject.TREATMENT: "/treatment-options",
@@ -21,8 +27,38 @@ _ADDRESS: Final = {
 }
 
 
+async def once(
+    search: Callable[[Snapshot, Question, int, Position | None], _T],
+    snapshot: Snapshot,
+    question: Question,
+    limit: int,
+    after: Position | None,
+    *,
+    thread: Executor,
+) -> _T:
+    """What is found this way, remembered as long as nothing else is published.
+
+    Who asks the same meanwhile waits for the same answer.
+    """
+    answers, key = snapshot.answers, (search, question, limit, after)
+    known = answers.get(key)
+    if known is None:
+        if len(answers) >= MOST_ANSWERS:
+            del answers[next(iter(answers))]
+        loop = asyncio.get_running_loop()
+        known = answers[key] = loop.run_in_executor(thread, search, snapshot, question, limit, after)
+        known.add_done_callback(lambda done: None if _is_good(done) else answers.pop(key, None))
+    # One who gives up does not take the answer from the others.
+    found: _T = await asyncio.shield(known)
+    return found
+
+
+def _is_good(done: asyncio.Future[Any]) -> bool:
+    return not done.cancelled() and done.exception() is None
+
+
 def answer(
-    snapshot: Snapshot, question: Question, *, limit: int, after: Position | None
+    snapshot: Snapshot, question: Question, limit: int, after: Position | None
 ) -> tuple[list[SearchItem], SearchFacets, Position | None]:
     """The best, how all of it is spread, and the place of the last one where others follow."""
     found = rank(snapshot, question, limit=limit + 1, after=after)
@@ -31,10 +67,8 @@ def answer(
     items = []
     for hit in hits:
         places, texts = texts_of(snapshot.searcher.doc(hit.address))
-        match = explainer.explain(places, texts)
-        summary = next((text for place, text in zip(places, texts, strict=True) if place == Place.SUMMARY), None)
-        items.append(_item(snapshot, hit.card, summary, match, question.languages))
-    categories, types = spread(snapshot, found.wish, question)
+        items.append(_item(snapshot, hit.card, explainer.explain(places, texts), question.languages))
+    categories, types = spread(snapshot, found, question)
     facets = SearchFacets(
         categories=_most_first(
             CategoryFacet(**_named(snapshot.category(key, question.languages)), count=n)
@@ -45,7 +79,28 @@ def answer(
     return items, facets, hits[-1].position if len(found.hits) > limit else None
 
 
-def _item(snapshot: Snapshot, card: Card, summary: str | None, match: SearchMatch, languages: Languages) -> SearchItem:
+def list_conditions(
+    snapshot: Snapshot, question: Question, limit: int, after: Position | None
+) -> list[tuple[ConditionSummary, Position]]:
+    """The cards of the best, each with its place in the order."""
+    found = rank(snapshot, question, limit=limit, after=after)
+    return [(_summary(snapshot, hit.card, question.languages), hit.position) for hit in found.hits]
+
+
+def _summary(snapshot: Snapshot, card: Card, languages: Languages) -> ConditionSummary:
+    assert card.summary is not None
+    assert card.category_id is not None
+    assert card.updated_at is not None
+    return ConditionSummary(
+        slug=card.slug,
+        name=card.name,
+        summary=card.summary,
+        category=Named(**_named(snapshot.category(card.category_id, languages))),
+        updated_at=card.updated_at,
+    )
+
+
+def _item(snapshot: Snapshot, card: Card, match: SearchMatch, languages: Languages) -> SearchItem:
     category: Any = MISSING
     if card.category_id is not None:
         category = Named(**_named(snapshot.category(card.category_id, languages)))
@@ -57,7 +112,7 @@ def _item(snapshot: Snapshot, card: Card, summary: str | None, match: SearchMatc
         name=card.name,
         url=f"{_ADDRESS[card.type]}/{card.slug}{language}",
         locale=card.locale,
-        summary=MISSING if summary is None else summary,
+        summary=MISSING if card.summary is None else card.summary,
         category=category,
         match=match,
     )

@@ -1,8 +1,10 @@
 """The index: what is published, in memory, by the words that it can be found by."""
 
+from asyncio import Future
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from typing import Any, Final
 from uuid import UUID
@@ -25,14 +27,17 @@ _HEAP: Final = 30_000_000
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is known of something without its texts."""
+    """What is shown of something wherever it is found."""
 
     type: Subject
     id: UUID
     slug: str
     locale: str
     name: str
+    summary: str | None
     category_id: UUID | None
+    # Of a condition: when its page last changed.
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Snapshot:
     places: Mapping[int, int]
     # By id and language.
     categories: Mapping[UUID, Mapping[str, Card]]
+    # What was answered from it, or is being answered, by question: forgotten with it.
+    answers: dict[Hashable, Future[Any]] = field(default_factory=dict)
 
     def category(self, category_id: UUID, languages: Languages) -> Card:
         """A category, as this reader gets it."""

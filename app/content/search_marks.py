@@ -62,7 +62,7 @@ def held_by(spots: Iterable[Spot]) -> int:
 
 def show(line: Line, spots: Sequence[Spot]) -> SearchMatch:
     """The part of a line where the first words stand."""
-    text = re.sub(r"\s", " ", line.text)
+    text = line.text if line.text.isprintable() else re.sub(r"\s", " ", line.text)
     begin, end = 0, len(text)
     if end > _LONGEST:
         first = min((spot.start for spot in spots), default=0)

@@ -1,7 +1,8 @@
 """What is found, the best first; what is worth the same comes by slug."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import accumulate, pairwise
@@ -46,7 +47,7 @@ class Question:
     # Only conditions of this category.
     category_id: UUID | None = None
     # Only these.
-    among: Collection[UUID] | None = None
+    among: frozenset[UUID] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Found:
     hits: list[Hit]
     stage: Stage
     wish: Query
+    # All of it, where that is few.
+    everything: list[DocAddress] | None = None
 
 
 def rank(snapshot: Snapshot, question: Question, *, limit: int, after: Position | None = None) -> Found:
@@ -74,7 +77,7 @@ def rank(snapshot: Snapshot, question: Question, *, limit: int, after: Position 
     # Further pages forgive what the first one forgave.
     for stage in (Stage if after is None else (Stage(after.stage),)) if words else ():
         wish = wish_of(words, code_of(question.text), stage)
-        found = Found(_best(snapshot, wish, question, stage, limit, after), stage, wish)
+        found = _best(snapshot, wish, question, stage, limit, after)
         if found.hits:
             break
     return found
@@ -91,10 +94,11 @@ def _filtered(wish: Query, question: Question, *, has_type: bool = True, has_cat
 
 def _best(
     snapshot: Snapshot, wish: Query, question: Question, stage: Stage, limit: int, after: Position | None
-) -> list[Hit]:
+) -> Found:
     query = _filtered(wish, question)
     found = snapshot.searcher.search(query, _FEW)
     hits = found.hits
+    everything = [address for _, address in hits] if len(hits) < _FEW else None
     # Of the last ones of these, others may be worth as much.
     is_cut = len(hits) == _FEW and hits[-1][0] == hits[limit - 1][0]
     if after is not None or question.among is not None:
@@ -113,7 +117,7 @@ def _best(
             card = snapshot.cards[place]
             best.append(Hit(card, Position(stage, worth, *order(card)), address))
         begin = end
-    return best
+    return Found(best, stage, wish, everything)
 
 
 def _all(snapshot: Snapshot, query: Query) -> list[_Scored]:
@@ -138,8 +142,7 @@ def _ties(
     snapshot: Snapshot, addresses: list[DocAddress], question: Question, after: Position | None
 ) -> Iterable[tuple[int, DocAddress]]:
     """What is worth the same, each with its place among all cards; those after a position, if it is given."""
-    numbers: Any = snapshot.searcher.fast_field_values("number", addresses)
-    ties: Iterable[tuple[int, DocAddress]] = zip(map(snapshot.places.__getitem__, numbers), addresses, strict=True)
+    ties: Iterable[tuple[int, DocAddress]] = zip(_places(snapshot, addresses), addresses, strict=True)
     if after is not None:
         begin = bisect_right(snapshot.cards, (after.slug, after.type), key=order)
         ties = ((place, address) for place, address in ties if place >= begin)
@@ -149,23 +152,33 @@ def _ties(
     return ties
 
 
+def _places(snapshot: Snapshot, addresses: list[DocAddress]) -> Iterable[int]:
+    numbers: Any = snapshot.searcher.fast_field_values("number", addresses)
+    return map(snapshot.places.__getitem__, numbers)
+
+
 def _falling(hit: _Scored) -> int:
     return -int(hit[0])
 
 
-def spread(snapshot: Snapshot, wish: Query, question: Question) -> tuple[dict[UUID, int], dict[Subject, int]]:
+def spread(snapshot: Snapshot, found: Found, question: Question) -> tuple[dict[UUID, int], dict[Subject, int]]:
     """How many were found by category and by type; each is counted without its own filter and with the other one."""
+    is_filtered = question.type is not None or question.category_id is not None
+    if found.everything is not None and not is_filtered:
+        # Cheaper than to ask again.
+        cards = [snapshot.cards[place] for place in _places(snapshot, found.everything)]
+        return Counter(card.category_id for card in cards if card.category_id), Counter(card.type for card in cards)
     most = len(snapshot.categories) + len(Subject)
 
     def counted(query: Query, *fields: str) -> dict[str, dict[str, int]]:
         wanted = {field: {"terms": {"field": field, "size": most}} for field in fields}
-        found = snapshot.searcher.aggregate(query, wanted)
-        return {field: {bucket["key"]: bucket["doc_count"] for bucket in found[field]["buckets"]} for field in fields}
+        counts = snapshot.searcher.aggregate(query, wanted)
+        return {field: {bucket["key"]: bucket["doc_count"] for bucket in counts[field]["buckets"]} for field in fields}
 
-    if question.type is None and question.category_id is None:
-        counts = counted(_filtered(wish, question), "category", "type")
+    if is_filtered:
+        counts = counted(_filtered(found.wish, question, has_category=False), "category")
+        counts |= counted(_filtered(found.wish, question, has_type=False), "type")
     else:
-        counts = counted(_filtered(wish, question, has_category=False), "category")
-        counts |= counted(_filtered(wish, question, has_type=False), "type")
+        counts = counted(_filtered(found.wish, question), "category", "type")
     categories = {UUID(key): number for key, number in counts["category"].items()}
     return categories, {Subject(key): number for key, number in counts["type"].items()}

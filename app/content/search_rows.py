@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content import locales
 from app.content.editorial_tables import ContentChange, Subject
 from app.content.search_index import Card, Entry
 from app.content.search_shapes import Place
@@ -83,9 +82,9 @@ def _named(kind: Subject, found: Iterable[Any]) -> list[Entry]:
         default = by_locale.get(DEFAULT_LOCALE, row)
         names = tuple(dict.fromkeys((row.name or row.slug, default.name or row.slug)))
         texts = [(Place.NAME, names[0]), *((Place.ALTERNATE_NAMES, name) for name in names[1:])]
-        if getattr(row, "description", None):
-            texts.append((Place.SUMMARY, row.description))
-        card = Card(kind, row.id, row.slug, locale, names[0], None)
+        summary = getattr(row, "description", None) or None
+        texts += [(Place.SUMMARY, summary)] if summary else []
+        card = Card(kind, row.id, row.slug, locale, names[0], summary, None, None)
         entries.append(Entry(card, frozenset(by_locale), names, (), tuple(texts)))
     return entries
 
@@ -97,7 +96,8 @@ def _entries(found: Iterable[Any], codes: tuple[str, ...]) -> list[Entry]:
     entries = []
     for locale, row in pages.items():
         names = tuple(dict.fromkeys((*_names(row.document), *other_names)))
-        card = Card(Subject.CONDITION, row.condition_id, row.slug, locale, names[0], row.category_id)
+        slug, summary, category_id = row.slug, row.document["summary"], row.category_id
+        card = Card(Subject.CONDITION, row.condition_id, slug, locale, names[0], summary, category_id, row.updated_at)
         texts = (
             (Place.NAME, names[0]),
             *((Place.ALTERNATE_NAMES, name) for name in names[1:]),
@@ -156,6 +156,7 @@ def _pages() -> Select[*tuple[Any, ...]]:
         col(Condition.slug),
         col(Condition.category_id),
         col(page.locale),
+        col(page.updated_at),
         col(revision.document),
     )
     return (
@@ -186,8 +187,7 @@ def _categories() -> Select[*tuple[Any, ...]]:
 def _treatments() -> Select[*tuple[Any, ...]]:
     offered = (
         core_select(col(TreatmentOption.page_id))
-        .join(ConditionPage, col(ConditionPage.id) == TreatmentOption.page_id)
-        .where(col(TreatmentOption.treatment_id) == Treatment.id, locales.is_shown(locales.DEFAULT))
+        .where(col(TreatmentOption.treatment_id) == Treatment.id)
         .correlate(Treatment)
         .exists()
     )

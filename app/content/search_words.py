@@ -16,6 +16,8 @@ _MARKS: Final = (
     "\u0e31-\u0e4e\u0eb1-\u0ecd\u0f71-\u0fbc\u102b-\u109f\u17b4-\u17dd"
 )
 _ASCII_WORD: Final = re.compile(r"[A-Za-z0-9]+")
+# The signs of ASCII, each as a space.
+_NO_SIGNS: Final = dict.fromkeys((code for code in range(128) if not chr(code).isalnum()), " ")
 _WORD: Final = re.compile(rf"[{_ALONE}]|(?:(?![{_ALONE}_])[\w{_MARKS}])+")
 _ACCENT: Final = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]+")
 _LONGEST: Final = 64
@@ -91,7 +93,13 @@ def is_like(word: str, other: str, most: int) -> bool:
 
 def words_in(plain: str) -> set[str]:
     """The words of a text that is folded and in lower case."""
-    return set((_ASCII_WORD if plain.isascii() else _WORD).findall(plain))
+    return set(plain.translate(_NO_SIGNS).split() if plain.isascii() else _WORD.findall(plain))
+
+
+def end_of_word(plain: str, place: int) -> int:
+    """Where the word ends that a place of a plain ASCII text is in."""
+    found = _ASCII_WORD.match(plain, place)
+    return found.end() if found else place
 
 
 @lru_cache(maxsize=20_000)

@@ -4,6 +4,7 @@ A former slug leads to the thing itself, not to another slug: however often the 
 one step away from each of its former ones, and there are no loops.
 """
 
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +18,13 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.content import changes, draft_mentions
+from app.content import changes, draft_mentions, locales
 from app.content.editorial_tables import ChangeKind, ConditionDraft, SlugRedirect, Subject
 from app.content.errors import CategoryNotFound, ConditionNotFound, SlugInUse, SlugRetired, TreatmentOptionNotFound
 from app.content.tables import Category, Condition, ConditionPage, Treatment
 from app.core import clock
 from app.core.db import rows
 from app.core.errors import Refusal, VersionStale
-from app.core.shapes import DEFAULT_LOCALE
 
 _TABLES: Final[dict[Subject, type[Condition | Category | Treatment]]] = {
     Subject.CONDITION: Condition,
@@ -45,7 +45,7 @@ class Thing:
     id: UUID
     # Its present one.
     slug: str
-    # A condition's is the revision of its page in the default language, 0 while there is none.
+    # A condition's is the revision of the page that whoever asks for no language gets, 0 while there is none.
     version: int
 
 
@@ -75,6 +75,17 @@ async def get(session: AsyncSession, subject: Subject, slug: str, *, versions: A
     return thing
 
 
+async def present(session: AsyncSession, subject: str, formers: Collection[str]) -> dict[str, str]:
+    """The present slugs of what had these once, by those; `subject` is a Subject's word."""
+    table = _TABLES[Subject(subject)]
+    query = (
+        core_select(col(SlugRedirect.slug), col(table.slug))
+        .join_from(SlugRedirect, table, _target(Subject(subject)) == col(table.id))
+        .where(col(SlugRedirect.kind) == subject, col(SlugRedirect.slug).in_(sorted(formers)))
+    )
+    return {row[0]: row[1] for row in await rows(session, query)}
+
+
 async def former(session: AsyncSession, subject: Subject, thing_id: UUID) -> list[str]:
     """The slugs that a thing had once."""
     query = core_select(col(SlugRedirect.slug)).where(_target(subject) == thing_id).order_by(col(SlugRedirect.slug))
@@ -87,6 +98,9 @@ async def refuse_unless_free(session: AsyncSession, subject: Subject, slug: str,
     Hold the turn: see `changes.take_turn`.
     """
     thing = await find(session, subject, slug)
+    if thing is None and await rows(session, core_select(col(SlugRedirect.slug)).where(*_redirect(subject, slug))):
+        # That thing was deleted.
+        raise SlugRetired
     if thing is not None and thing.id != owner:
         raise SlugInUse if thing.slug == slug else SlugRetired
     if subject is Subject.CONDITION:
@@ -114,24 +128,26 @@ async def rename(
     target = _target(subject).key
     redirect = {"kind": subject, "slug": thing.slug, target: thing.id, "renamed_at": now}
     await session.exec(insert(SlugRedirect).values(redirect))
-    await _give(session, subject, thing, new, now)
-    await changes.record(session, ChangeKind.RENAMED, subject, thing.id, slug=new, at=now, previous_slug=thing.slug)
+    await _give(session, subject, thing, new, by=by, at=now)
+    # A condition without a page is not public, and neither is its slug.
+    if subject is not Subject.CONDITION or thing.version:
+        await changes.record(session, ChangeKind.RENAMED, subject, thing.id, slug=new, at=now, previous_slug=thing.slug)
     await audit.record(session, by=by, action=f"{subject}.renamed", subject=str(thing.id), at=now, fields=["slug"])
 
 
-async def _give(session: AsyncSession, subject: Subject, thing: Thing, new: str, now: datetime) -> None:
+async def _give(session: AsyncSession, subject: Subject, thing: Thing, new: str, *, by: str, at: datetime) -> None:
     """The new slug, wherever it stands; published revisions stay as they were published."""
     if subject is Subject.CONDITION:
         await session.exec(update(Condition).where(col(Condition.id) == thing.id).values(slug=new))
-        await draft_mentions.rename_condition(session, thing.id, old=thing.slug, new=new, at=now)
+        await draft_mentions.rename_condition(session, thing.id, old=thing.slug, new=new, by=by, at=at)
     elif subject is Subject.CATEGORY:
         category = update(Category).where(col(Category.id) == thing.id)
         await session.exec(category.values(slug=new, version=Category.version + 1))
-        await draft_mentions.rename_category(session, thing.slug, slug=new, at=now)
+        await draft_mentions.rename_category(session, thing.slug, slug=new, by=by, at=at)
     else:
         treatment = update(Treatment).where(col(Treatment.id) == thing.id)
         await session.exec(treatment.values(slug=new, version=Treatment.version + 1))
-        await draft_mentions.rename_treatment(session, thing.slug, slug=new, at=now)
+        await draft_mentions.rename_treatment(session, thing.slug, slug=new, by=by, at=at)
 
 
 def _target(subject: Subject) -> ColumnElement[Any]:
@@ -148,7 +164,11 @@ def _version(subject: Subject) -> Any:
         return col(Category.version)
     if subject is Subject.TREATMENT:
         return col(Treatment.version)
-    page = core_select(col(ConditionPage.revision)).where(
-        col(ConditionPage.condition_id) == Condition.id, col(ConditionPage.locale) == DEFAULT_LOCALE
+    locale = col(ConditionPage.locale)
+    page = (
+        core_select(col(ConditionPage.revision))
+        .where(col(ConditionPage.condition_id) == Condition.id)
+        .order_by(locales.place(locale, locales.DEFAULT), locale)
+        .limit(1)
     )
     return func.coalesce(page.correlate(Condition).scalar_subquery(), 0)

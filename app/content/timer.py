@@ -21,14 +21,14 @@ GRACE_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
-async def kept(database: Database) -> AsyncIterator[None]:
+async def kept(database: Database, *, needs_approval: bool = False) -> AsyncIterator[None]:
     """Do what is due, then, as long as the block runs, what falls due."""
     aside, stop = Aside(), asyncio.Event()
     try:
-        await schedule.publish_due(database, aside)
+        await schedule.publish_due(database, aside, needs_approval=needs_approval)
     except Exception as error:  # noqa: BLE001 - it is tried again right after the start
         logs.failure("schedule_failed", error)
-    watch = asyncio.create_task(_watch(database, aside, stop))
+    watch = asyncio.create_task(_watch(database, aside, stop, needs_approval=needs_approval))
     try:
         yield
     finally:
@@ -38,14 +38,15 @@ async def kept(database: Database) -> AsyncIterator[None]:
         await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _watch(database: Database, aside: Aside, stop: asyncio.Event) -> None:
+async def _watch(database: Database, aside: Aside, stop: asyncio.Event, *, needs_approval: bool) -> None:
     is_out = is_awaited = False
     while not stop.is_set():
         wait = LOOK_EVERY
         try:
-            left = await schedule.publish_due(database, aside)
-            # Whoever did it, something has changed: this process need not look for it first to forget the old page.
-            database.publishes += is_awaited
+            left = await schedule.publish_due(database, aside, needs_approval=needs_approval)
+            if is_awaited:
+                # Another process may have done it: this one need not look for that first to forget the old page.
+                database.note_publish()
             is_awaited = left is not None and left < LOOK_EVERY
             if left is not None:
                 # A millisecond more, so that the moment has come when it is looked for.

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.content import changes, draft_mentions, slugs
+from app.content import changes, draft_mentions, draft_steps, slugs
 from app.content.editorial_tables import ChangeKind, ConditionDraft, ConditionWithdrawal, Subject
 from app.content.tables import Condition, ConditionPage
 from app.core import clock
@@ -30,7 +31,7 @@ class Withdrawal:
     replacement: str | None
 
 
-async def find(session: AsyncSession, condition_id: UUID) -> Withdrawal | None:
+async def find(source: AsyncSession | AsyncConnection, condition_id: UUID) -> Withdrawal | None:
     """A condition's withdrawal; its replacement is named while that is published."""
     other = aliased(Condition)
     shown = select(col(ConditionPage.id)).where(col(ConditionPage.condition_id) == other.id).exists()
@@ -40,7 +41,7 @@ async def find(session: AsyncSession, condition_id: UUID) -> Withdrawal | None:
         .outerjoin(other, (col(other.id) == ConditionWithdrawal.replacement_id) & shown)
         .where(col(Condition.id) == condition_id)
     )
-    found = await rows(session, query)
+    found = await rows(source, query)
     return Withdrawal(*found[0]) if found else None
 
 
@@ -65,7 +66,7 @@ async def withdraw(
         withdrawal = insert(ConditionWithdrawal)
         await session.exec(withdrawal.values(condition_id=thing.id, withdrawn_at=now))
         await session.exec(delete(ConditionPage).where(col(ConditionPage.condition_id) == thing.id))
-        await session.exec(delete(ConditionDraft).where(draft_mentions.of_condition(thing.id, thing.slug)))
+        await _delete_drafts(session, thing, by=by, at=now)
     if instead is not None:
         # Whoever was sent here is sent on: one step, however long the story. What is published was not withdrawn, so
         # nothing is sent to itself.
@@ -78,6 +79,13 @@ async def withdraw(
     done = await find(session, thing.id)
     assert done is not None
     return done
+
+
+async def _delete_drafts(session: AsyncSession, thing: slugs.Thing, *, by: str, at: datetime) -> None:
+    drafts = await draft_mentions.find_of_condition(session, thing.id, thing.slug)
+    for draft in drafts:
+        await draft_steps.note(session, draft, "deleted", version=draft.version + 1, by=by, at=at)
+    await session.exec(delete(ConditionDraft).where(col(ConditionDraft.id).in_([draft.id for draft in drafts])))
 
 
 async def _published(session: AsyncSession, slug: str) -> slugs.Thing:

@@ -1,7 +1,6 @@
 """What a client would rather have (RFC 9110, section 12.5): the lists of `Accept-Encoding` and `Accept-Language`."""
 
 import re
-from functools import lru_cache
 from typing import Final
 
 _MOST: Final = 20
@@ -17,7 +16,6 @@ def preferences(header: str) -> dict[str, float]:
     return dict(sorted(weights, key=lambda weight: -weight[1]))
 
 
-@lru_cache(maxsize=1_024)
 def takes_gzip(accept_encoding: str) -> bool:
     """Whether a client that sent this `Accept-Encoding` would have gzip, and not rather plain bytes."""
     weights = preferences(accept_encoding)

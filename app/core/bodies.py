@@ -1,11 +1,17 @@
-"""Bodies of requests: JSON in which every object says each of its names once."""
+"""Bodies of requests: JSON in which every object says each of its names once, and files on their way to disk."""
 
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Final
 
 from fastapi import Request
 
 from app.core.errors import InvalidInput
+
+# What is larger lies on disk.
+_IN_MEMORY: Final = 256 * 1024
 
 
 class StrictRequest(Request):
@@ -17,6 +23,16 @@ class StrictRequest(Request):
             body = await self.body()
             self._json = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
         return self._json
+
+
+@asynccontextmanager
+async def spooled(request: Request) -> AsyncIterator[IO[bytes]]:
+    """The whole body as a file, however large; it is gone when the block ends."""
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        async for piece in request.stream():
+            file.write(piece)
+        file.seek(0)
+        yield file
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.core.accept import takes_gzip
 from app.core.bodies import StrictRequest
@@ -27,6 +29,16 @@ class ConditionalRoute(APIRoute):
     cache_control: ClassVar[str]
     # Whether it is sent compressed to whoever takes that.
     is_packed: ClassVar[bool] = False
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """The framework's answer; but where a door has this very address, its last part is nothing's id or slug.
+
+        So what that door does not take is 405 there, not some other door's 404 or 422.
+        """
+        match, inner = super().matches(scope)
+        if match is Match.FULL and "{" in self.path and scope["path"] in scope["app"].state.plain_paths:
+            return Match.NONE, {}
+        return match, inner
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The framework's handler, and what is added to its answer."""

@@ -61,6 +61,10 @@ _POSTGRES_OPTIONS = (
 )
 
 
+# Hot reads are prepared, and planned once: to plan the list of slots takes longer than to read it. They want a few rows
+# in the order of an index: a bitmap has none, so that all that it finds would be sorted.
+_HOT = ("-c plan_cache_mode=force_generic_plan", "-c enable_bitmapscan=off")
+
 # Set in a session's `info` by whoever changes what everybody may read.
 PUBLISHES = "publishes"
 
@@ -98,7 +102,7 @@ class Database:
             url, size = settings.database_url, settings.database_pool_size
             read_only = "-c default_transaction_read_only=on"
             self.reading = _postgres_engine(url, read_only, pool_size=size, isolation_level="REPEATABLE READ")
-            self.looking = _postgres_engine(url, read_only, pool_size=size, isolation_level="AUTOCOMMIT")
+            self.looking = _postgres_engine(url, read_only, *_HOT, pool_size=size, isolation_level="AUTOCOMMIT")
             self.writing = _postgres_engine(url, pool_size=size)
             for engine in (self.reading, self.looking, self.writing):
                 _ask_after_a_rest(engine)
@@ -149,6 +153,10 @@ class Database:
             # Also when COMMIT failed: the database may have done it.
             self.writes += is_done
             self.publishes += publishes
+
+    def note_publish(self) -> None:
+        """Whoever did it, what everybody may read has changed: what this process remembers of it is to be looked at."""
+        self.publishes += 1
 
     async def close(self) -> None:
         """Give every connection back."""

@@ -15,9 +15,12 @@ from app.core.ids import new_request_id
 from app.core.problems import render
 
 MAX_BODY_BYTES = 64 * 1024
-# Of a page's text, which is sent to these addresses.
+# Of a page's text, and of the order of thousands: they are sent to these addresses.
 MAX_TEXT_BYTES = 1024 * 1024
-_TEXTS = re.compile(r"^POST /conditions$|^PUT /conditions/[^/]+/draft$")
+_TEXTS = re.compile(r"^POST /conditions$|^PUT /conditions/[^/]+/draft$|^PUT /(category|treatment-option)-order$")
+# Of a batch of slots: its door takes it in pieces, and writes them to disk.
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH = "POST /consultation-slots/batch"
 # A UUID, with hyphens or without: nothing else that a client sends is worth a place in the logs.
 _REQUEST_ID = re.compile(rb"^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -144,15 +147,18 @@ async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
 
 
 async def _whole_body(scope: Scope, receive: Receive) -> Receive:
-    """Wait for the body, also where no door would read it, and give it back in one piece.
+    """Wait for the body, also where no door would read it, and give it back in one piece; a batch's as it comes.
 
     Raises BodyTooLarge, and ClientDisconnect when the end of it never came.
     """
     headers = dict(scope["headers"])
-    most = MAX_TEXT_BYTES if _TEXTS.match(f"{scope['method']} {scope['path']}") else MAX_BODY_BYTES
+    address = f"{scope['method']} {scope['path']}"
+    most = MAX_BATCH_BYTES if address == _BATCH else MAX_TEXT_BYTES if _TEXTS.match(address) else MAX_BODY_BYTES
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > most:
         raise BodyTooLarge
+    if address == _BATCH:
+        return _counted(receive, most)
     if b"content-length" not in headers and b"transfer-encoding" not in headers:
         return receive
     body, has_more = b"", True
@@ -170,6 +176,21 @@ async def _whole_body(scope: Scope, receive: Receive) -> Receive:
         return next(pieces, None) or await receive()
 
     return replay
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    """The same, until there is too much of it: then BodyTooLarge is raised in the door."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise BodyTooLarge
+        return message
+
+    return counted
 
 
 def _headers(message: Message, request_id: str, *, private: bool) -> list[tuple[bytes, bytes]]:

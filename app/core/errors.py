@@ -4,7 +4,7 @@ A refusal is a class named as a fact. Its docstring's first paragraph is the sen
 OpenAPI file shows; the rest of the docstring, where there is one, says what to do and stands on the problem's page.
 
     Refusal
-    ├── InvalidInput 422, BodyTooLarge 413, RateLimited 429
+    ├── InvalidInput 422, BodyTooLarge 413, MediaTypeUnsupported 415, RateLimited 429
     ├── NotFound 404, MethodNotAllowed 405, VersionStale 412, VersionNeeded 428
     ├── InternalError 500, Unavailable 503
     └── the rooms' own, in `content/errors.py`, `consultations/errors.py` and `access/errors.py`
@@ -87,9 +87,18 @@ class InvalidInput(Refusal):
 
 
 class BodyTooLarge(Refusal):
-    """The request's body is larger than 64 KiB or, where a page's text is sent, 1 MiB."""
+    """The request's body is larger than 64 KiB or, where a page's text is sent, 1 MiB, or a batch of slots, 16 MiB."""
 
     status = 413
+
+
+class MediaTypeUnsupported(Refusal):
+    """The request's body is in a format that this operation does not take: see its `Content-Type` in the description.
+
+    Texts are UTF-8, and not compressed.
+    """
+
+    status = 415
 
 
 class RateLimited(Refusal):

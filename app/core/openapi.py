@@ -9,7 +9,8 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from app.core.caching import ConditionalRoute
-from app.core.problems import MEDIA_TYPE, FieldProblem, Problem
+from app.core.faults import FieldProblem
+from app.core.problems import MEDIA_TYPE, Problem
 
 _REFS = "#/components/schemas/"
 _HEADERS: dict[str, Any] = {

@@ -56,7 +56,7 @@ def next_link(
     packed = json.dumps([str(value) for value in place(last)], ensure_ascii=False, separators=(",", ":")).encode()
     cursor = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
     sent = query.model_dump(mode="json", by_alias=True, exclude_unset=True) | {"cursor": cursor}
-    link = f"{request.url.path}?{urlencode(sent)}"
+    link = f"{request.url.path}?{urlencode(sent, doseq=True)}"
     response.headers["link"] = f'<{link}>; rel="next"'
     return link
 

@@ -1,7 +1,6 @@
 """Refusals over HTTP: RFC 9457 `application/problem+json`, in answers and in the OpenAPI file."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +16,6 @@ from app.core import logs
 from app.core.db import DatabaseBusy, constraint_of, is_temporary
 from app.core.errors import (
     BodyTooLarge,
-    FieldFault,
     InternalError,
     InvalidInput,
     MethodNotAllowed,
@@ -26,35 +24,12 @@ from app.core.errors import (
     Unavailable,
     refusal_for,
 )
+from app.core.faults import NOT_JSON, FieldProblem, described, faults_of, named
 from app.core.shapes import ResponseShape
 
 MEDIA_TYPE = "application/problem+json"
-# A request can be wrong in thousands of places; nobody mends more than these at a time.
-MOST_FAULTS = 20
 _BY_STATUS: Mapping[int, type[Refusal]] = {r.status: r for r in (NotFound, MethodNotAllowed, BodyTooLarge)}
 _EXAMPLE_REQUEST_ID = "01993b2e5f7c7d0c8a2b6f4e1d3c5a79"
-# Pydantic's own sentences for these carry characters of what was sent.
-_SENTENCES: Mapping[str, str] = {
-    "extra_forbidden": "is not a field of this request",
-    "json_invalid": "is not valid JSON",
-    "missing": "is required",
-    "uuid_parsing": "is not a UUID",
-    "value_error": "is not valid",
-}
-_FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,40}$")
-
-
-class FieldProblem(ResponseShape):
-    """One thing wrong with a request."""
-
-    detail: str = Field(description="What is wrong, for people.", examples=["must be later than starts_at"])
-    code: str = Field(description="Stable word for the rule.", examples=["end_before_start"])
-    pointer: str | MISSING = Field(
-        default=MISSING, description="JSON pointer into the body (RFC 6901).", examples=["/ends_at"]
-    )
-    parameter: str | MISSING = Field(
-        default=MISSING, description="Name of a path, query or header parameter.", examples=["limit"]
-    )
 
 
 class Problem(ResponseShape):
@@ -71,17 +46,7 @@ class Problem(ResponseShape):
 
 def render(refusal: Refusal, request_id: str) -> Response:
     """The answer that a refusal becomes."""
-    body: dict[str, Any] = {
-        "type": f"/problems/{refusal.code}",
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": refusal.detail(),
-        "code": refusal.code,
-        "request_id": request_id,
-        **refusal.extra,
-    }
-    if refusal.faults:
-        body["errors"] = [_as_dict(fault) for fault in refusal.faults]
+    body = {**described(type(refusal)), "request_id": request_id, **refusal.extra, **named(refusal)}
     headers = {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
@@ -120,7 +85,7 @@ def answer_with_problems(app: FastAPI, routes: Sequence[APIRoute]) -> None:
         answer = render(refusal, request.state.request_id)
         if isinstance(refusal, MethodNotAllowed):
             # The framework names the methods of the first route with this path only. HEAD works wherever GET does.
-            here = {method for r in routes if r.path_regex.match(request.url.path) for method in r.methods or ()}
+            here = _methods_at(request.url.path, routes)
             answer.headers["Allow"] = ", ".join(sorted(here | ({"HEAD"} if "GET" in here else set())))
         return answer
 
@@ -128,11 +93,17 @@ def answer_with_problems(app: FastAPI, routes: Sequence[APIRoute]) -> None:
         app.add_exception_handler(kind, refuse)
 
 
+def _methods_at(path: str, routes: Sequence[APIRoute]) -> set[str]:
+    # A door with this very address goes before one that takes the last part for an id.
+    found = [r for r in routes if r.path == path] or [r for r in routes if r.path_regex.match(path)]
+    return {method for route in found for method in route.methods or ()}
+
+
 def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, RequestValidationError):
-        return InvalidInput(*(_fault(fault) for fault in error.errors()[:MOST_FAULTS]))
+        return InvalidInput(*faults_of(error.errors()))
     if isinstance(error, HTTPException):
         return _of_framework(error)
     if isinstance(error, IntegrityError):
@@ -148,7 +119,7 @@ def _of_framework(error: HTTPException) -> Refusal:
         return error.__cause__
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # What it says of a body that is not UTF-8, nested too deep, or holds a number of thousands of digits.
-        return InvalidInput.at("", "json_invalid", _SENTENCES["json_invalid"])
+        return InvalidInput(NOT_JSON)
     return _BY_STATUS.get(error.status_code, InternalError)()
 
 
@@ -160,34 +131,8 @@ def _of_constraint(constraint: str | None) -> Refusal:
     return refusal()
 
 
-def _fault(fault: Mapping[str, Any]) -> FieldFault:
-    place, *path = fault["loc"]
-    code = str(fault["type"])
-    detail = _SENTENCES.get(code, str(fault["msg"]))
-    if code == "json_invalid":
-        return FieldFault(detail, code, pointer="")
-    if code == "extra_forbidden" and not _FIELD_NAME.match(str(path[-1])):
-        # A client that sends a text where a name belongs must not get the text back.
-        path.pop()
-    if place == "body":
-        return FieldFault(detail, code, pointer="".join(f"/{step}" for step in path))
-    return FieldFault(detail, code, parameter=str(path[-1]) if path else str(place))
-
-
-def _as_dict(fault: FieldFault) -> dict[str, str]:
-    place = {"parameter": fault.parameter} if fault.parameter is not None else {"pointer": fault.pointer or ""}
-    return {"detail": fault.detail, "code": fault.code, **place}
-
-
 def _example(refusal: type[Refusal]) -> dict[str, Any]:
-    example: dict[str, Any] = {
-        "type": f"/problems/{refusal.code}",
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": refusal.detail(),
-        "code": refusal.code,
-        "request_id": _EXAMPLE_REQUEST_ID,
-    }
+    example = {**described(refusal), "request_id": _EXAMPLE_REQUEST_ID}
     example |= {name: schema["examples"][0] for name, schema in refusal.members.items()}
     if refusal is InvalidInput:
         example["errors"] = [

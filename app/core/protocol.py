@@ -1,7 +1,8 @@
 """Deadlines for connections: the server itself has none for a client that has begun a request or leaves its answer.
 
 A client may be slow, but must not make us wait for ever: for a request's head, for its body, or until it takes its
-answer. How long our own work takes is not looked at here.
+answer. How long our own work takes is not looked at here. And what it sends before its head is complete is kept in
+memory: so much and no more.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ class DeadlineProtocol(HttpToolsProtocol):
     body_seconds: ClassVar[float] = 10
     # For taking anything at all of what waits to be taken.
     take_seconds: ClassVar[float] = 30
+    # Of a head that is not complete; one more read of the loop may come on top of it.
+    head_bytes: ClassVar[int] = 64 * 1024
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -32,6 +35,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.due: float | None = None
         self.awaited: tuple[object, bool] = (None, False)
         self.untaken = 0
+        self.headless = 0
         self.untaken_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -41,8 +45,13 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and expect what is missing."""
+        is_head = not self._has_request() or self.cycle.response_complete
         super().data_received(data)
-        if self._has_request() and not self.cycle.more_body and not self.cycle.response_complete:
+        has_request = self._has_request()
+        self.headless = 0 if has_request or not is_head else self.headless + len(data)
+        if self.headless > self.head_bytes:
+            self._refuse_head()
+        elif has_request and not self.cycle.more_body and not self.cycle.response_complete:
             self.due = None
         else:
             self._expect()
@@ -69,6 +78,14 @@ class DeadlineProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+
+    def _refuse_head(self) -> None:
+        """RFC 6585, section 5. There is no request yet whose client could be told more."""
+        if not self.transport.is_closing():
+            self.transport.write(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.close()
 
     def _expect(self) -> None:
         """Set the deadline, unless it is set for the same part of the same request: single bytes do not move it.

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     retention_days_no_show: Days = 365
     retention_days_cancelled: Days = 30
     retention_days_expired: Days = 1
+    archive_days: Days = 90
     audit_head_file: Path | None = None
     preview_seconds: Annotated[int, Field(ge=1, le=60 * 60 * 24 * 30)] = 60 * 60 * 24
     pages_memory_mb: Annotated[int, Field(ge=0)] = 128

@@ -84,7 +84,8 @@ def _zones() -> frozenset[str]:
     return frozenset((files("tzdata") / "zones").read_text().split())
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """The number; raises what Pydantic takes for a fault."""
     # JSON has one kind of number: 1.0 is as whole as 1. A text or a truth value is none.
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -99,7 +100,7 @@ def _known_zone(value: str) -> str:
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
+WholeNumber = Annotated[int, BeforeValidator(whole)]
 # A moment, as RFC 3339 writes it; kept in UTC.
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_to_utc)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]

@@ -25,6 +25,8 @@ _PRAGMAS = (
 )
 # A statement with more values runs in the thread: this many are some thirty rows, written in less than a millisecond.
 _MOST_VALUES_ON_THE_LOOP = 300
+# So does one with a longer text as its only value, which stands for many: see `core/recordsets.py`.
+_MOST_CHARACTERS_ON_THE_LOOP = 4_000
 
 
 class Result(NamedTuple):
@@ -137,7 +139,8 @@ class Writer(Reader):
                 # Somebody writes who does not know of our lock, such as a person with SQLite's own shell.
                 await self._execute(self._begin_patiently)
         values = len(parameters) * len(parameters[0]) if many else len(parameters)
-        if values > _MOST_VALUES_ON_THE_LOOP:
+        is_long = values == 1 and isinstance(parameters[0], str) and len(parameters[0]) > _MOST_CHARACTERS_ON_THE_LOOP
+        if values > _MOST_VALUES_ON_THE_LOOP or is_long:
             return await super().run(sql, parameters, many=many)
         return self._run(sql, parameters, many=many)
 

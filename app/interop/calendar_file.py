@@ -20,7 +20,7 @@ _STATUS: Final[Mapping[BookingState, str]] = {
     BookingState.CANCELLED: "CANCELLED",
     BookingState.EXPIRED: "CANCELLED",
 }
-_MODES: Final[Mapping[SlotMode, str]] = {
+MODES: Final[Mapping[SlotMode, str]] = {
     SlotMode.IN_PERSON: "in person",
     SlotMode.VIDEO: "by video",
     SlotMode.PHONE: "by phone",
@@ -93,7 +93,7 @@ def _entry(event: CalendarEvent, starts_at: datetime, ends_at: datetime) -> Even
     entry.add("SUMMARY", _summary(event))
     entry.add("DESCRIPTION", _description(event))
     if event.location is not None:
-        entry.add("LOCATION", _clean(event.location))
+        entry.add("LOCATION", clean(event.location))
     # RFC 5546 wants one in every PUBLISH and CANCEL, and strict readers refuse a file without. This address is what
     # Exchange writes for an organizer without mail [MS-OXCICAL]: no program offers to answer it.
     organizer = vCalAddress("invalid:nomail")
@@ -109,15 +109,16 @@ def _summary(event: CalendarEvent) -> str:
         summary = f"Cancelled: {summary}"
     elif _STATUS[event.state] == "TENTATIVE":
         summary = f"{summary} (not confirmed)"
-    return _clean(summary)
+    return clean(summary)
 
 
 def _description(event: CalendarEvent) -> str:
-    lines = [f"Reference: {event.reference}", f"The consultation is {_MODES[event.mode]}."]
+    lines = [f"Reference: {event.reference}", f"The consultation is {MODES[event.mode]}."]
     if event.bring_text is not None:
         lines += ["", f"What to bring: {event.bring_text}", *(f"- {item}" for item in event.bring_items)]
-    return _clean("\n".join(lines))
+    return clean("\n".join(lines))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """The text with no control characters but tabs, and one kind of line break."""
     return text.replace("\r\n", "\n").translate(_CLEAN)

@@ -19,7 +19,8 @@ from app.content.tables import CodeSystem
 from app.core.shapes import DEFAULT_LOCALE
 from app.interop.frontend import condition_url
 
-ATOM: Final = "text/xml"
+# The names that an Atom feed may go by; where a client does not mind, MedlinePlus Connect's.
+ATOM: Final = ("text/xml", "application/xml", "application/atom+xml")
 
 _ICD_10, _ICD_10_CM, _MESH = "2.16.840.1.113883.6.3", "2.16.840.1.113883.6.90", "2.16.840.1.113883.6.177"
 # By object identifier and by name without its punctuation. ICD-10-CM was made from ICD-10 and divides it further: a

@@ -1,6 +1,6 @@
 """Bookings as their readers see them: never more of a patient than the reader may know."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -87,6 +87,12 @@ class ConsultationBookingDetail(ConsultationBookingPublic):
         description="What was written about it; its holder sees the holder's own.",
         json_schema_extra=NOT_IN_EXAMPLE,
     )
+    offers: list[BookedSlot] | MISSING = Field(
+        default=MISSING,
+        description="Slots that the hospital offers instead: it can be rescheduled to any of them, also past "
+        "`reschedule_until` and with no `reschedules_left`. Absent where there are none.",
+        json_schema_extra=NOT_IN_EXAMPLE,
+    )
 
 
 class ConsultationBookingSummary(ConsultationBookingPublic):
@@ -128,12 +134,23 @@ def described(booking: Booking, policy: Policy, *, staff: bool, may_act: bool = 
 
 
 def detail(
-    booking: Booking, told: Mapping[str, Any], policy: Policy, *, staff: bool, may_act: bool, reader: str
+    booking: Booking,
+    told: Mapping[str, Any],
+    policy: Policy,
+    *,
+    staff: bool,
+    may_act: bool,
+    reader: str,
+    offers: Sequence[BookedSlot] = (),
 ) -> ConsultationBookingDetail:
     """A booking with what its patient told; notes of others are for staff."""
     notes = [note for note in told.get("notes", ()) if staff or note["by"] == reader]
+    said = described(booking, policy, staff=staff, may_act=may_act)
+    if offers and may_act and BookingAction.RESCHEDULE not in said["allowed_actions"]:
+        said["allowed_actions"] = [*said["allowed_actions"], BookingAction.RESCHEDULE]
     return ConsultationBookingDetail(
-        **described(booking, policy, staff=staff, may_act=may_act),
+        **said,
+        offers=list(offers) or MISSING,
         patient=PatientPublic(**{name: told[name] for name in ("name", "email", "phone") if name in told})
         if "name" in told
         else MISSING,

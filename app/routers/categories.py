@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.content import categories, slugs
-from app.content.editorial_tables import Subject
+from app.content import categories
 from app.content.errors import CategoryNotFound
 from app.content.shapes import CategoryPublic, CategorySummary
 from app.core.errors import InvalidInput
@@ -66,7 +65,7 @@ async def read_category(
     With all of its published conditions, by name.
     """
     languages = await languages_of(house, accept_language, locale)
-    found = await categories.get_published(session, slug, languages=languages)
-    request.state.version = (await slugs.get(session, Subject.CATEGORY, slug)).version
-    await say(house, response, languages[0], address=f"/categories/{slug}")
+    found, version, language = await categories.get_published(session, slug, languages=languages)
+    request.state.version = version
+    await say(house, response, language, address=f"/categories/{slug}")
     return found

@@ -1,5 +1,6 @@
 """The feed of changes."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -57,7 +58,8 @@ class ContentChangePublic(ResponseShape):
     )
     url: str | MISSING = Field(
         default=MISSING,
-        description="Where it can be read, relative to this API; absent where it is gone.",
+        description="Where it can be read, relative to this API; absent where it is gone, and of a treatment while no "
+        "page offers it.",
         examples=["/conditions/acute-lymphoblastic-leukemia"],
     )
 
@@ -94,13 +96,15 @@ async def list_changes(
     if not 0 <= after <= feed.newest:
         raise InvalidInput.parameter("cursor", "cursor", "is not a cursor that this list gave out")
     last = feed.entries[-1].number if feed.entries else after
+    offered = await changes.offered(session, feed.entries)
     return ContentChangeList(
-        items=[_shown(entry) for entry in feed.entries],
+        items=[_shown(entry, offered) for entry in feed.entries],
         next=next_link(request, response, query, last, lambda number: (number,)),
     )
 
 
-def _shown(entry: Any) -> ContentChangePublic:
+def _shown(entry: Any, offered: Collection[UUID]) -> ContentChangePublic:
+    is_waiting = entry.subject == Subject.TREATMENT and entry.subject_id not in offered
     return ContentChangePublic(
         number=entry.number,
         at=entry.at,
@@ -112,7 +116,7 @@ def _shown(entry: Any) -> ContentChangePublic:
         locale=_or_missing(entry.locale),
         revision=_or_missing(entry.revision),
         sections=entry.sections,
-        url=MISSING if entry.kind in _GONE else _url(entry),
+        url=MISSING if is_waiting or entry.kind in _GONE else _url(entry),
     )
 
 

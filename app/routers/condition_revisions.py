@@ -14,19 +14,19 @@ from app.content.draft_shapes import (
     RevisionComparison,
 )
 from app.content.errors import ConditionNotFound, DraftExists, RevisionNotFound
-from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput, VersionStale
 from app.core.paging import PageQuery, next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import DEFAULT_LOCALE, Locale
 from app.routers.deps import ALWAYS, ContentReader, ContentWriter, PathSlug, ReadSession, WriteSession, with_api_key
 from app.routers.draft_answers import Language, MayMatch, address_of, answer, tagged
+from app.routers.former_slugs import EditorRoute, moved
 
 router = APIRouter(
     prefix="/conditions/{slug}/revisions",
     tags=["Editing"],
-    route_class=FreshRoute,
-    responses=responses(*ALWAYS, CredentialInvalid, ScopeMissing),
+    route_class=EditorRoute,
+    responses={**responses(*ALWAYS, CredentialInvalid, ScopeMissing), **moved()},
     dependencies=[with_api_key],
 )
 Number = Annotated[int, Path(description="A revision's number.", ge=1, lt=2**31, examples=[1])]
@@ -96,6 +96,5 @@ async def restore_condition_revision(
     As a new draft, in the names that its category and treatments have now; it is reviewed and published like any other.
     Needs the scope `content:write`.
     """
-    revision = await revisions.get(session, slug, query.locale, number)
-    shown = await drafts.restore(session, revision, slug, tags=tags, by=caller.actor)
+    shown = await drafts.restore(session, slug, query.locale, number, tags=tags, by=caller.actor)
     return answer(shown, status.HTTP_201_CREATED, location=address_of(shown))

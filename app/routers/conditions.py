@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.content import conditions, found_conditions, pages
+from app.content import conditions, found_conditions, page_times, pages
+from app.content.coded_pages import canonical_code
 from app.content.errors import ConditionNotFound
 from app.content.shapes import ConditionPublic, ConditionSummary, ReviewStatus, TreatmentOptionPublic
 from app.content.tables import CodeSystem
@@ -75,7 +76,7 @@ async def list_conditions(
     code = None
     if query.code is not None:
         system, code_in_it = query.code.split("|")
-        code = (CodeSystem(system), code_in_it)
+        code = (CodeSystem(system), canonical_code(CodeSystem(system), code_in_it))
     wanted = conditions.ConditionFilter(query.category, query.letter, query.treatment, code, query.review_status)
     languages = await languages_of(house, accept_language, query.locale)
     found: Sequence[tuple[ConditionSummary, tuple[object, ...]]]
@@ -128,7 +129,7 @@ async def read_condition(
         answer or response,
         page.locale,
         address=f"/conditions/{slug}",
-        changed_at=page.updated_at,
+        changed_at=await page_times.changed_at(session, page),
         varies="Accept, Accept-Language",
     )
     return answer or page

@@ -17,7 +17,7 @@ from app.access.errors import (
     RequestInProgress,
     ScopeMissing,
 )
-from app.consultations import bookings, patients, seats, slots
+from app.consultations import bookings, offers, patients, seats, slots
 from app.consultations.booking_shapes import ConsultationBookingCreate
 from app.consultations.bookings import NewBooking
 from app.consultations.errors import BookingNotFound, SlotNotForCondition, SlotTaken, TooManyHolds
@@ -189,9 +189,16 @@ async def read_consultation_booking(
         # Again: what it is and what the patient told must be of one moment.
         booking = await bookings.get(session, reference)
         told = await patients.reveal(session, [booking.id], fields=patients.FIELDS, keyring=house.keyring, by=by)
+        offered = await offers.of(session, booking.id) if booking.state is BookingState.BOOKED else []
     request.state.version = booking.version
     return detail(
-        booking, told.get(booking.id, {}), house.policy, staff=visitor.is_staff, may_act=visitor.may_act, reader=by
+        booking,
+        told.get(booking.id, {}),
+        house.policy,
+        staff=visitor.is_staff,
+        may_act=visitor.may_act,
+        reader=by,
+        offers=offered,
     )
 
 

@@ -1,6 +1,6 @@
 """Consultation slots."""
 
-from enum import StrEnum
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -20,13 +20,12 @@ from app.access.errors import (
 from app.consultations import slot_changes, slots
 from app.consultations.errors import ExternalIdTaken, SlotCancelled, SlotNotFound, SlotOverlaps
 from app.consultations.slot_shapes import ConsultationSlotCreate, ConsultationSlotPublic, SlotCancellation
-from app.consultations.tables import SlotMode, SlotStatus
 from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput, VersionNeeded, VersionStale
 from app.core.ids import new_id
-from app.core.paging import PageQuery, instant, next_link, page_of
+from app.core.paging import instant, next_link, page_of
 from app.core.problems import responses
-from app.core.shapes import Instant, ListShape, Slug
+from app.core.shapes import ListShape
 from app.routers.answers import created
 from app.routers.deps import (
     ALWAYS,
@@ -42,6 +41,7 @@ from app.routers.deps import (
     with_api_key,
 )
 from app.routers.former_slugs import with_present_slugs
+from app.routers.slot_searches import SlotQuery, look_for
 
 router = APIRouter(
     prefix="/consultation-slots",
@@ -53,59 +53,6 @@ SlotId = Annotated[UUID, Path(description="The slot's id.")]
 _NO_WORDS = SlotCancellation()
 # What an admin's change of one slot can always meet.
 CHANGE = (InvalidInput, SlotNotFound, CredentialInvalid, ScopeMissing)
-
-
-class StatusFilter(StrEnum):
-    """Slots of one status, or all."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    CANCELLED = "cancelled"
-    ALL = "all"
-
-
-class SlotQuery(PageQuery):
-    """Which slots to list."""
-
-    condition: Slug | None = Field(
-        default=None,
-        description="Offered for this condition, its category, or anything.",
-        examples=["acute-lymphoblastic-leukemia"],
-    )
-    category: Slug | None = Field(
-        default=None,
-        description="Offered for this category, its conditions, or anything.",
-        examples=["hematologic-malignancies"],
-    )
-    starts_from: Instant | None = Field(
-        default=None, alias="from", description="Begins at this moment or later.", examples=["2027-01-01T00:00:00Z"]
-    )
-    starts_before: Instant | None = Field(
-        default=None, alias="to", description="Begins before this moment.", examples=["2027-02-01T00:00:00Z"]
-    )
-    mode: SlotMode | None = Field(default=None, description="How patient and clinician meet.", examples=["video"])
-    clinician: Slug | None = Field(default=None, description="With this clinician.")
-    location: Slug | None = Field(default=None, description="At this location.")
-    status: StatusFilter | None = Field(
-        default=None,
-        description="Slots of this status, full and past ones too; needs the scope `slots:write`. Absent: the free.",
-    )
-
-    def filter(self) -> slots.SlotFilter:
-        """The same, as the room takes it."""
-        statuses = None
-        if self.status is not None:
-            statuses = tuple(SlotStatus) if self.status is StatusFilter.ALL else (SlotStatus(self.status),)
-        return slots.SlotFilter(
-            condition=self.condition,
-            category=self.category,
-            starts_from=self.starts_from,
-            starts_before=self.starts_before,
-            mode=self.mode,
-            clinician=self.clinician,
-            location=self.location,
-            statuses=statuses,
-        )
 
 
 class ConsultationSlotList(ListShape):
@@ -130,25 +77,14 @@ async def list_consultation_slots(
     """List consultation slots.
 
     Those that can be booked now, soonest first. What is listed is bookable, until somebody books it; it may be a second
-    old.
+    old. Every given filter must hold. Days and times of day are read on the wall clock of the slot's zone.
     """
-    after = query.position(instant, UUID)
-
-    async def ask() -> list[ConsultationSlotPublic]:
-        async with house.database.look() as look:
-            try:
-                return await slots.find(look, query.filter(), policy=house.policy, limit=query.limit + 1, after=after)
-            except InvalidInput:
-                wanted = await with_present_slugs(look, query.filter())
-                if wanted == query.filter():
-                    raise
-                return await slots.find(look, wanted, policy=house.policy, limit=query.limit + 1, after=after)
-
-    if query.status is None:
-        found = await house.brief.get(("slots", query.model_dump_json()), ask)
-    else:
+    if query.status is not None:
         caller.must(Scope.SLOTS_WRITE)
-        found = await ask()
+    after = query.position(instant, UUID)
+    find = partial(slots.find, policy=house.policy, limit=query.limit + 1, after=after, first=query.first_available)
+    async with house.database.look() as look:
+        found = await look_for(look, query.filter(), find)
     page, last = page_of(found, query.limit)
     return ConsultationSlotList(
         items=page, next=next_link(request, response, query, last, lambda slot: (slot.starts_at, slot.id))

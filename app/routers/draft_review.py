@@ -8,24 +8,28 @@ from app.access.errors import CredentialInvalid, ScopeMissing
 from app.content import draft_review
 from app.content.draft_shapes import ConditionDraftPublic, ConditionPublication, DraftPublication
 from app.content.errors import (
+    CategoryDiffers,
     CategoryNamedDifferently,
+    DraftInvalid,
     DraftNotApproved,
     DraftNotSubmitted,
+    DraftOutdated,
     DraftSubmitted,
     OwnDraft,
     SlugRetired,
 )
-from app.core.caching import FreshRoute
+from app.core.errors import VersionNeeded
 from app.core.problems import responses
 from app.routers.condition_drafts import CHANGE
 from app.routers.deps import ALWAYS, ContentPublisher, ContentWriter, HouseInUse, PathSlug, WriteSession, with_api_key
-from app.routers.draft_answers import Language, MayMatch, answer, tagged
+from app.routers.draft_answers import Language, MayMatch, MustMatch, answer, tagged
+from app.routers.former_slugs import EditorRoute, moved
 
 router = APIRouter(
     prefix="/conditions/{slug}/draft",
     tags=["Editing"],
-    route_class=FreshRoute,
-    responses=responses(*ALWAYS, CredentialInvalid, ScopeMissing),
+    route_class=EditorRoute,
+    responses={**responses(*ALWAYS, CredentialInvalid, ScopeMissing), **moved()},
     dependencies=[with_api_key],
 )
 _AT_ONCE: Final = DraftPublication()
@@ -49,14 +53,15 @@ async def submit_condition_draft(
 @router.post(
     "/approve",
     response_model=ConditionDraftPublic,
-    responses=tagged(200, *CHANGE, DraftNotSubmitted, ScopeMissing, OwnDraft),
+    responses=tagged(200, *CHANGE, VersionNeeded, DraftNotSubmitted, ScopeMissing, OwnDraft),
 )
 async def approve_condition_draft(
-    slug: PathSlug, query: Language, tags: MayMatch, caller: ContentPublisher, session: WriteSession
+    slug: PathSlug, query: Language, tags: MustMatch, caller: ContentPublisher, session: WriteSession
 ) -> Response:
     """Approve a page's draft.
 
-    One that was submitted, and that somebody else has written. Needs the scope `content:publish`.
+    The one that you have read: one that was submitted, and that somebody else has written. Needs the scope
+    `content:publish`.
     """
     return answer(await draft_review.approve(session, slug, query.locale, tags=tags, by=caller.actor))
 
@@ -78,7 +83,9 @@ async def return_condition_draft(
 
 @router.post(
     "/publish",
-    responses=responses(*CHANGE, DraftNotApproved, CategoryNamedDifferently, SlugRetired),
+    responses=responses(
+        *CHANGE, DraftNotApproved, DraftOutdated, DraftInvalid, CategoryDiffers, CategoryNamedDifferently, SlugRetired
+    ),
 )
 async def publish_condition_draft(
     slug: PathSlug,
@@ -93,7 +100,8 @@ async def publish_condition_draft(
 
     Now, or with `publish_at` at that time; with `unpublish_at` the page is taken down again then. Where the hospital
     wants so, somebody else than its author must have approved it. One that is scheduled can be published now, or given
-    another time. Needs the scope `content:publish`.
+    another time. Refused where the page was published since the draft was begun, at its time too: it stands in state
+    `approved` or `draft` then. Needs the scope `content:publish`.
     """
     return await draft_review.publish(
         session,

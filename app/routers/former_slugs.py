@@ -11,8 +11,11 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.consultations.plan_wishes import SlotsWanted
+from app.consultations.schedule_shapes import SlotScheduleCreate
+from app.consultations.slot_edit_shapes import ConsultationSlotUpdate
+from app.consultations.slot_filters import SlotFilter
 from app.consultations.slot_shapes import ConsultationSlotCreate
-from app.consultations.slots import SlotFilter
 from app.content import slugs, withdrawals
 from app.content.editorial_tables import Subject
 from app.content.errors import (
@@ -36,7 +39,9 @@ _SUBJECTS: Final[dict[type[Refusal], Subject]] = {
     TreatmentOptionNotFound: Subject.TREATMENT,
 }
 _Slug: TypeAdapter[str] = TypeAdapter(PathSlug)
-_Wanted = TypeVar("_Wanted", SlotFilter, ConsultationSlotCreate)
+_Wanted = TypeVar(
+    "_Wanted", SlotFilter, ConsultationSlotCreate, ConsultationSlotUpdate, SlotScheduleCreate, SlotsWanted
+)
 _LINK = {"schema": {"type": "string"}}
 
 
@@ -88,7 +93,7 @@ async def with_present_slugs(source: AsyncSession | AsyncConnection, wanted: _Wa
     changes: dict[str, Any] = {}
     for subject in (Subject.CONDITION, Subject.CATEGORY):
         slug = getattr(wanted, subject)
-        thing = None if slug is None else await slugs.find(source, subject, slug)
+        thing = await slugs.find(source, subject, slug) if isinstance(slug, str) else None
         if thing is not None and thing.slug != slug:
             changes[subject.value] = thing.slug
     if isinstance(wanted, SlotFilter):
@@ -122,11 +127,12 @@ def moved(*, can_be_gone: bool = False) -> dict[int | str, dict[str, Any]]:
 async def _elsewhere(request: Request, subject: Subject) -> Response | None:
     asked: str = request.path_params["slug"]
     database: Database = request.app.state.database
-    async with database.read() as session:
-        thing = await slugs.find(session, subject, _Slug.validate_python(asked))
+    # Not one more of the connections for reads: the door holds its own still, and they are few.
+    async with database.look() as connection:
+        thing = await slugs.find(connection, subject, _Slug.validate_python(asked))
         if thing is None:
             return None
-        gone = await withdrawals.find(session, thing.id) if subject is Subject.CONDITION else None
+        gone = await withdrawals.find(connection, thing.id) if subject is Subject.CONDITION else None
     if gone is not None:
         return _gone(request, gone.replacement)
     return None if thing.slug == asked else _moved(request, asked, thing.slug)
@@ -136,8 +142,8 @@ async def _present(request: Request) -> Response | None:
     """Where the condition is that had the slug in this address once."""
     asked: str = request.path_params["slug"]
     database: Database = request.app.state.database
-    async with database.read() as session:
-        thing = await slugs.find(session, Subject.CONDITION, _Slug.validate_python(asked))
+    async with database.look() as connection:
+        thing = await slugs.find(connection, Subject.CONDITION, _Slug.validate_python(asked))
     return None if thing is None or thing.slug == asked else _moved(request, asked, thing.slug)
 
 

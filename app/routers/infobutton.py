@@ -18,6 +18,7 @@ from app.interop import infobutton
 from app.interop.infobutton import ATOM
 from app.routers.deps import ALWAYS, HouseInUse, ReadSession
 
+_JSON: Final = "application/json"
 _LEUKEMIA: Final = "Acute Lymphoblastic Leukemia"
 
 
@@ -51,7 +52,8 @@ class InfobuttonQuery(BaseModel):
         default=None,
         alias="knowledgeResponseType",
         pattern=r"^(application/json|text/xml|application/xml|application/atom\+xml)$",
-        description="JSON, or an Atom feed as `text/xml`; without it `Accept` decides, and JSON where it does not.",
+        description="JSON, or an Atom feed by the name that is asked for; without it `Accept` decides, and JSON where "
+        "it does not.",
         examples=["application/json"],
     )
 
@@ -135,8 +137,8 @@ _FEED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The pages for this code, as a feed.",
         "content": {
-            "application/json": {"example": {"feed": _EXAMPLE}},
-            ATOM: {"schema": {"type": "string"}, "example": infobutton.atom(_EXAMPLE).decode()},
+            _JSON: {"example": {"feed": _EXAMPLE}},
+            **{kind: {"schema": {"type": "string"}, "example": infobutton.atom(_EXAMPLE).decode()} for kind in ATOM},
         },
         "headers": {"Content-Language": {"$ref": "#/components/headers/Content-Language"}},
     }
@@ -161,13 +163,10 @@ async def ask_infobutton(
     shown = [] if asked is None else infobutton.in_language(infobutton.closest(asked, found), query.language)
     said = infobutton.feed(shown, asked, frontend_url=house.settings.frontend_url)
     accept = ", ".join(request.headers.getlist("accept"))
-    wants_atom = (
-        any(prefers(accept, kind, "application/json") for kind in (ATOM, "application/xml", "application/atom+xml"))
-        if query.response_type is None
-        else query.response_type != "application/json"
-    )
+    preferred = next((kind for kind in ATOM if prefers(accept, kind, _JSON)), _JSON)
+    media_type = query.response_type or preferred
     headers = {"vary": "Accept", "content-language": said["lang"]}
-    if wants_atom:
-        return Response(infobutton.atom(said), media_type=ATOM, headers=headers)
+    if media_type != _JSON:
+        return Response(infobutton.atom(said), media_type=media_type, headers=headers)
     body = InfobuttonAnswer.model_validate({"feed": said}).model_dump_json(by_alias=True)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, media_type=_JSON, headers=headers)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from app.content import pages
+from app.content import page_times, pages
 from app.content.errors import ConditionNotFound
 from app.content.shapes import ConditionPublic
 from app.core.errors import InvalidInput
@@ -115,7 +115,8 @@ async def read_condition_json_ld(
     page = await pages.get_published(session, slug, await pages.language_for(session, slug, languages))
     answer = json_ld_of(page, house.settings.frontend_url)
     request.state.version = page.revision
-    await say(house, answer, page.locale, address=f"/conditions/{slug}", changed_at=page.updated_at)
+    changed_at = await page_times.changed_at(session, page)
+    await say(house, answer, page.locale, address=f"/conditions/{slug}", changed_at=changed_at)
     return answer
 
 

@@ -7,14 +7,14 @@ from pydantic import Field
 
 from app.access.errors import CredentialInvalid, ScopeMissing
 from app.consultations import locations, rooms
-from app.consultations.errors import LocationNotFound, SlugTaken
-from app.consultations.place_shapes import LocationCreate, LocationPublic, RoomCreate, RoomPublic
+from app.consultations.errors import LocationInUse, LocationNotFound, SlugTaken
+from app.consultations.place_shapes import LocationCreate, LocationPublic, LocationUpdate, RoomCreate, RoomPublic
 from app.core.caching import FreshRoute
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, VersionNeeded, VersionStale
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import ListShape
-from app.routers.deps import ALWAYS, BODY, PathSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
+from app.routers.deps import ALWAYS, BODY, IfMatch, PathSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
 
 router = APIRouter(prefix="/locations", tags=["Locations"], route_class=FreshRoute, responses=responses(*ALWAYS))
 
@@ -45,12 +45,14 @@ async def list_locations(
 
 
 @router.get("/{slug}", responses=responses(LocationNotFound))
-async def read_location(slug: PathSlug, session: ReadSession) -> LocationPublic:
+async def read_location(slug: PathSlug, request: Request, session: ReadSession) -> LocationPublic:
     """Read a location.
 
     By slug.
     """
-    return await locations.get(session, slug)
+    location = await locations.get(session, slug)
+    request.state.version = location.version
+    return location
 
 
 @router.post(
@@ -68,6 +70,24 @@ async def create_location(
     """
     response.headers["location"] = f"/locations/{wish.slug}"
     return await locations.add(session, wish, by=caller.actor)
+
+
+@router.patch(
+    "/{slug}",
+    responses=responses(
+        *BODY, CredentialInvalid, ScopeMissing, LocationNotFound, LocationInUse, VersionStale, VersionNeeded
+    ),
+    dependencies=[with_api_key],
+)
+async def change_location(
+    slug: PathSlug, wish: LocationUpdate, versions: IfMatch, caller: SlotsWriter, session: WriteSession
+) -> LocationPublic:
+    """Change a location.
+
+    What is absent stays; `null` takes away a policy or the holidays. Schedules leave out the public holidays from then
+    on; slots that are posted stay. Needs the scope `slots:write`.
+    """
+    return await locations.change(session, slug, wish, versions=versions, by=caller.actor)
 
 
 @router.get("/{slug}/rooms", responses=responses(LocationNotFound, InvalidInput))

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.access.errors import CredentialInvalid, ScopeMissing
 from app.content import named
 from app.content.editorial_tables import Subject
-from app.content.name_shapes import CategoryOrder, CategoryOrderChange, TreatmentOrder, TreatmentOrderChange
+from app.content.name_shapes import SlugOrder, SlugOrderChange
 from app.core.caching import FreshRoute
 from app.core.problems import responses
 from app.routers.deps import ALWAYS, BODY, ContentPublisher, ContentReader, ReadSession, WriteSession, with_api_key
@@ -18,41 +18,39 @@ router = APIRouter(
 
 
 @router.get("/category-order", tags=["Categories"])
-async def read_category_order(_caller: ContentReader, session: ReadSession) -> CategoryOrder:
+async def read_category_order(_caller: ContentReader, session: ReadSession) -> SlugOrder:
     """Read the order of the categories.
 
     All of them. Needs the scope `content:read`.
     """
-    return CategoryOrder(slugs=await named.order(session, Subject.CATEGORY))
+    return SlugOrder(slugs=await named.order(session, Subject.CATEGORY))
 
 
 @router.put("/category-order", tags=["Categories"], responses=responses(*BODY))
-async def order_categories(wish: CategoryOrderChange, caller: ContentPublisher, session: WriteSession) -> CategoryOrder:
+async def order_categories(wish: SlugOrderChange, caller: ContentPublisher, session: WriteSession) -> SlugOrder:
     """Put the categories in order.
 
     All of them, each once: lists show them so from now on. Needs the scope `content:publish`.
     """
     await named.reorder(session, Subject.CATEGORY, wish.slugs, by=caller.actor)
-    return CategoryOrder(slugs=wish.slugs)
+    return SlugOrder(slugs=wish.slugs)
 
 
 @router.get("/treatment-option-order", tags=["Treatment options"])
-async def read_treatment_option_order(_caller: ContentReader, session: ReadSession) -> TreatmentOrder:
+async def read_treatment_option_order(_caller: ContentReader, session: ReadSession) -> SlugOrder:
     """Read the order of the treatments.
 
     All of them, also those that no page offers. Needs the scope `content:read`.
     """
-    return TreatmentOrder(slugs=await named.order(session, Subject.TREATMENT))
+    return SlugOrder(slugs=await named.order(session, Subject.TREATMENT))
 
 
 @router.put("/treatment-option-order", tags=["Treatment options"], responses=responses(*BODY))
-async def order_treatment_options(
-    wish: TreatmentOrderChange, caller: ContentPublisher, session: WriteSession
-) -> TreatmentOrder:
+async def order_treatment_options(wish: SlugOrderChange, caller: ContentPublisher, session: WriteSession) -> SlugOrder:
     """Put the treatments in order.
 
     All of them, each once, also those that no page offers: lists show them so from now on. Needs the scope
     `content:publish`.
     """
     await named.reorder(session, Subject.TREATMENT, wish.slugs, by=caller.actor)
-    return TreatmentOrder(slugs=wish.slugs)
+    return SlugOrder(slugs=wish.slugs)

@@ -10,17 +10,17 @@ from app.access.errors import CredentialInvalid, ScopeMissing
 from app.content import previews
 from app.content.errors import DraftNotFound, PreviewNotFound
 from app.content.shapes import ConditionPublic
-from app.core.caching import ConditionalRoute
 from app.core.errors import InvalidInput
 from app.core.problems import responses
 from app.core.shapes import RequestShape, ResponseShape
 from app.routers.deps import ALWAYS, ContentReader, HouseInUse, PathSlug, ReadSession, WriteSession, with_api_key
 from app.routers.draft_answers import Language
+from app.routers.former_slugs import EditorRoute, moved
 
 MAX_SECONDS: Final = 60 * 60 * 24 * 30
 
 
-class PreviewRoute(ConditionalRoute):
+class PreviewRoute(EditorRoute):
     """What nobody else may keep."""
 
     cache_control = "no-store"
@@ -56,7 +56,7 @@ _USUAL = DraftPreviewCreate()
 
 @router.post(
     "/conditions/{slug}/draft/preview",
-    responses=responses(InvalidInput, CredentialInvalid, ScopeMissing, DraftNotFound),
+    responses={**responses(InvalidInput, CredentialInvalid, ScopeMissing, DraftNotFound), **moved()},
     dependencies=[with_api_key],
 )
 async def preview_condition_draft(

@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.content import slugs, treatment_options
-from app.content.editorial_tables import Subject
+from app.content import treatment_options
 from app.content.errors import TreatmentOptionNotFound
 from app.content.shapes import TreatmentPublic, TreatmentSummary
 from app.core.errors import InvalidInput
@@ -71,7 +70,7 @@ async def read_treatment_option(
     With every condition that it is offered for, and what each page says of it.
     """
     languages = await languages_of(house, accept_language, locale)
-    found = await treatment_options.get_published(session, slug, languages=languages)
-    request.state.version = (await slugs.get(session, Subject.TREATMENT, slug)).version
-    await say(house, response, languages[0], address=f"/treatment-options/{slug}")
+    found, version, language = await treatment_options.get_published(session, slug, languages=languages)
+    request.state.version = version
+    await say(house, response, language, address=f"/treatment-options/{slug}")
     return found

@@ -1,5 +1,6 @@
 """The life of a page: drafts, withdrawals, former slugs, review dates, translations, and the feed of changes."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -76,6 +77,7 @@ def upgrade() -> None:
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("base_revision", sa.Integer()),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("approved_by", sa.Text()),
@@ -92,6 +94,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state = 'scheduled') = (publish_at IS NOT NULL)", name=op.f("ck_condition_drafts_publish_at")
         ),
+        sa.CheckConstraint("base_revision >= 1", name=op.f("ck_condition_drafts_base_revision")),
     )
     op.create_index("ix_condition_drafts_condition_id", "condition_drafts", ["condition_id"])
     op.create_index(
@@ -118,12 +121,12 @@ def upgrade() -> None:
         sa.Column("renamed_at", _INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("kind", "slug", name="pk_slug_redirects"),
         _key("slug_redirects", "condition_id", "conditions"),
-        _key("slug_redirects", "category_id", "categories", ondelete="CASCADE"),
-        _key("slug_redirects", "treatment_id", "treatments", ondelete="CASCADE"),
+        _key("slug_redirects", "category_id", "categories", ondelete="SET NULL"),
+        _key("slug_redirects", "treatment_id", "treatments", ondelete="SET NULL"),
         sa.CheckConstraint(
             "(kind = 'condition' AND condition_id IS NOT NULL AND category_id IS NULL AND treatment_id IS NULL)"
-            " OR (kind = 'category' AND category_id IS NOT NULL AND condition_id IS NULL AND treatment_id IS NULL)"
-            " OR (kind = 'treatment' AND treatment_id IS NOT NULL AND condition_id IS NULL AND category_id IS NULL)",
+            " OR (kind = 'category' AND condition_id IS NULL AND treatment_id IS NULL)"
+            " OR (kind = 'treatment' AND condition_id IS NULL AND category_id IS NULL)",
             name=op.f("ck_slug_redirects_target"),
         ),
     )
@@ -150,11 +153,12 @@ def upgrade() -> None:
             name=op.f("ck_content_changes_kind"),
         ),
     )
+    op.create_index("ix_content_changes_subject_id", "content_changes", ["subject_id"])
     _tell_of_what_is_published()
 
 
 def _tell_of_what_is_published() -> None:
-    """Begin the feed with what is public already: there are at least as many numbers as there are pages."""
+    """Begin the feed with what is public already: categories and treatments, then the pages that name them."""
     pages = sa.text(
         "SELECT page.condition_id, condition.slug, page.locale, page.revision, page.updated_at"
         " FROM condition_pages AS page JOIN conditions AS condition ON condition.id = page.condition_id"
@@ -170,15 +174,28 @@ def _tell_of_what_is_published() -> None:
         sa.column("at", _INSTANT), sa.column("subject_id", sa.Uuid()), sa.column("sections", sa.JSON()),
     )  # fmt: skip
     found = op.get_bind().execute(pages).all()
+    first = found[0].updated_at if found else datetime.now(UTC)
     entries = [
+        {"at": first, "subject": subject, "subject_id": thing_id, "slug": slug, "locale": None, "revision": None}
+        for subject, table in (("category", "categories"), ("treatment", "treatments"))
+        for thing_id, slug in op.get_bind().execute(
+            sa.text(f"SELECT id, slug FROM {table} ORDER BY position, slug").columns(
+                sa.Column("id", sa.Uuid()), sa.Column("slug", sa.Text())
+            )
+        )
+    ] + [
         {
-            "number": number, "at": page.updated_at, "kind": "published", "subject": "condition",
-            "subject_id": page.condition_id, "slug": page.slug, "locale": page.locale, "revision": page.revision,
-            "sections": [],
+            "at": page.updated_at, "subject": "condition", "subject_id": page.condition_id, "slug": page.slug,
+            "locale": page.locale, "revision": page.revision,
         }
-        for number, page in enumerate(found, 1)
+        for page in found
     ]  # fmt: skip
-    op.bulk_insert(feed, entries)
+    numbered = [
+        {"number": number, "kind": "published", "sections": [], **each} for number, each in enumerate(entries, 1)
+    ]
+    op.bulk_insert(feed, numbered)
+    # The next change has a number that none of these has.
+    op.execute(f"UPDATE content_version SET number = {len(entries)} WHERE number < {len(entries)}")
 
 
 def downgrade() -> None:

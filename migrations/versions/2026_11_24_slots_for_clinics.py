@@ -18,7 +18,7 @@ _BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _SLOTS = "consultation_slots"
 _TOPICS = ("condition_id", "clinician_id", "location_id")
 _KEPT = sa.text("archived_at IS NULL")
-_FOR_ANYTHING = sa.text("condition_id IS NULL AND category_id IS NULL AND archived_at IS NULL")
+_FOR_ANYTHING = sa.text("coalesce(condition_id, category_id) IS NULL AND archived_at IS NULL")
 _OCCURS = sa.text("schedule_id IS NOT NULL")
 _HOLDS = sa.text("status <> 'cancelled' AND overlap_reason IS NULL AND archived_at IS NULL")
 _AT_ONCE = 5_000
@@ -42,8 +42,9 @@ def upgrade() -> None:
     for name in (*_TOPICS, "category_id"):
         op.drop_index(f"ix_consultation_slots_{name}", _SLOTS)
     op.create_index("ix_consultation_slots_category_id", _SLOTS, ["category_id", "starts_at", "id"])
-    for name in _TOPICS:
+    for name in (*_TOPICS, "mode"):
         _partial(f"ix_consultation_slots_{name}", [name, "starts_at", "id"], _KEPT)
+    _partial("ix_consultation_slots_kept", ["starts_at", "id"], _KEPT)
     _partial("ix_consultation_slots_for_anything", ["starts_at", "id"], _FOR_ANYTHING)
     for name in ("clinician", "room"):
         _partial(f"ix_consultation_slots_{name}_holds", [f"{name}_id", "starts_at"], _HOLDS)
@@ -54,7 +55,16 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it back: schedules, absences, plans and feeds are lost, slots and bookings are not."""
     _run_guards("downgrade")
-    for name in ("occurrence", "room_holds", "clinician_holds", "for_anything", *_TOPICS, "category_id"):
+    for name in (
+        "occurrence",
+        "room_holds",
+        "clinician_holds",
+        "for_anything",
+        "kept",
+        "mode",
+        *_TOPICS,
+        "category_id",
+    ):
         op.drop_index(f"{'uq' if name == 'occurrence' else 'ix'}_consultation_slots_{name}", _SLOTS)
     for name in (*_TOPICS, "category_id"):
         op.create_index(f"ix_consultation_slots_{name}", _SLOTS, [name])

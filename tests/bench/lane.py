@@ -6,32 +6,25 @@ servers take for a request (from /proc): requests per second depend on who else 
 """
 
 import asyncio
-import secrets
 import shutil
 import statistics
 import sys
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import click
 import httpx
-import uvloop
 
 from app import server
 from app.core import crypto, migrations
 from app.core.db import Database
 from app.core.settings import Settings
-from tests.bench import pages, servers
+from tests.bench import pages, publishing, servers
 from tests.bench.constant import ANSWERS_SETTING
 from tests.bench.wrk import CLIENTS, Sample, measure, pid_at
-from tests.pages import publish
 from tests.postgres import running_postgres
 
 PAGE = "/conditions/acute-lymphoblastic-leukemia"
@@ -62,12 +55,16 @@ def main(seconds: int, rounds: int, counts: tuple[int, ...], *, postgresql: bool
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carepath-lane-")))
         postgres = stack.enter_context(running_postgres()) if postgresql else None
         ports, settings = {CONSTANT: servers.free_port()}, {}
+
+        def database_of(name: str) -> Settings:
+            if postgres:
+                postgres.create_database(name)
+            url = postgres.url(name) if postgres else f"sqlite:///{folder}/{name}.db"
+            return Settings(database_url=url, keyring_file=folder / "keyring", rate_limits=False)
+
         for count in counts:
             name = f"{count} pages"
-            if postgres:
-                postgres.create_database(f"lane_{count}")
-            url = postgres.url(f"lane_{count}") if postgres else f"sqlite:///{folder}/{count}.db"
-            settings[name] = Settings(database_url=url, keyring_file=folder / "keyring", rate_limits=False)
+            settings[name] = database_of(f"lane_{count}")
             prepare(settings[name], count)
             ports[name] = servers.free_port()
             started = stack.enter_context(servers.running(carepath(settings[name], folder, ports[name])))
@@ -83,17 +80,14 @@ def main(seconds: int, rounds: int, counts: tuple[int, ...], *, postgresql: bool
                     headers = {} if name == CONSTANT else thing.headers
                     samples[name, thing.name].append(measure(port, path, headers, seconds, pids[name]))
         click.echo(report(list(ports), things, samples))
+        # See tests/bench/publishing.py for what these mean.
+        elsewhere = database_of("elsewhere")
+        prepare(elsewhere, 1)
+        click.echo("| p99 in ms | alone | publishing elsewhere | publishing here | ratio |\n|---|---|---|---|---|")
         for name, own in settings.items():
-            quiet, busy = [], []
-            for _ in range(rounds):
-                quiet.append(measure(ports[name], PAGE, {}, 2 * seconds, pids[name]))
-                with publishing(own):
-                    busy.append(measure(ports[name], PAGE, {}, 2 * seconds, pids[name]))
-            before, beside = (statistics.median(one.p99_ms for one in each) for each in (quiet, busy))
-            click.echo(
-                f"- {name}: p99 {before:.2f} ms, while another process publishes twice a second {beside:.2f} ms "
-                f"(x{beside / before:.2f}); {servers.resident_kilobytes(pids[name]) // 1024} MB resident"
-            )
+            click.echo(publishing.beside(name, own, elsewhere, ports[name], seconds=2 * seconds, rounds=rounds))
+        for name, pid in pids.items():
+            click.echo(f"- {name}: {servers.resident_kilobytes(pid) // 1024} MB resident")
 
 
 def prepare(settings: Settings, count: int) -> None:
@@ -173,32 +167,6 @@ def report(names: list[str], things: list[Thing], samples: dict[tuple[str, str],
             cells.append(f"{per_second:,.0f} ({rate:.2f}), {cpu:.1f} ({cost:.2f})")
         lines.append(f"| {thing.name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
-
-
-@contextmanager
-def publishing(settings: Settings) -> Iterator[None]:
-    """Another process publishes twice a second, as long as the block runs."""
-    context = get_context("spawn")
-    stop = context.Event()
-    process = context.Process(target=_publish, args=(settings, stop))
-    process.start()
-    time.sleep(2)
-    try:
-        yield
-    finally:
-        stop.set()
-        process.join()
-
-
-def _publish(settings: Settings, stop: Event) -> None:
-    async def again_and_again() -> None:
-        database = Database(settings)
-        while not stop.is_set():
-            await publish(database, "synthetic-busy", summary=f"Synthetic {secrets.token_hex(4)}.")
-            await asyncio.sleep(0.5)
-        await database.close()
-
-    uvloop.run(again_and_again())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import tempfile
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -26,6 +27,11 @@ from tests.processes import SCRIPT
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 QUESTIONS: Final = 3_000
+# More than are asked in half a minute.
+ANEW: Final = 40_000
+# Far fewer than a process remembers the answers of.
+REMEMBERED: Final = 100
+LISTED: Final = ("a word", "four words", "two words with typos", "all kinds in turn")
 FLOOR_MS: Final = 20.0
 
 
@@ -98,8 +104,11 @@ def measure(settings: Settings, folder: Path, generator: Executor, count: int, s
         click.echo("| question | p99 ms | per second | CPU ms each |\n| --- | --- | --- | --- |")
         kinds = questions(count)
         kinds["all kinds in turn"] = [question for each in zip(*kinds.values(), strict=False) for question in each]
-        loads = [(kind, "/search", asked) for kind, asked in kinds.items()]
-        for kind, path, asked in (*loads, ("`GET /conditions?q=`, a word", "/conditions", kinds["a word"])):
+        again = kinds["all kinds in turn"][:REMEMBERED]
+        loads = [(kind, "/search", anew(asked)) for kind, asked in kinds.items()]
+        loads += [(f"`GET /conditions?q=`, {kind}", "/conditions", anew(kinds[kind])) for kind in LISTED]
+        loads += [("the same again", "/search", again), ("`GET /conditions?q=`, the same again", "/conditions", again)]
+        for kind, path, asked in loads:
             requests = tuple(request(path, question) for question in asked)
             before = cpu_seconds(server)
             load = Load(chosen.port, requests, is_keyed=False, expected_status=200, clients=clients, seconds=seconds)
@@ -152,7 +161,7 @@ def questions(count: int) -> dict[str, list[str]]:
 
     return {
         "a word": some(word),
-        "a word on every page": [words[0]],
+        "a word on every page": [words[0]] * QUESTIONS,
         "the beginning of a word": some(lambda: word()[: chance.randint(2, 5)]),
         "two words": some(lambda: f"{word()} {word()}"),
         "four words": some(lambda: " ".join(word() for _ in range(4))),
@@ -162,6 +171,12 @@ def questions(count: int) -> dict[str, list[str]]:
         "a code": some(lambda: f"Z{chance.randrange(count // 10 or 1):04d}.{chance.randrange(10)}"),
         "nothing that there is": some(lambda: f"{chance.randrange(10**9)}xyz qqqqqqqq"),
     }
+
+
+def anew(asked: list[str]) -> list[str]:
+    """The same questions, so that none of them was asked before: signs have no meaning."""
+    signs = ("".join(chance) for chance in product(".,;:", repeat=8))
+    return [f"{question} {sign}" for question, sign in zip(cycle(asked), islice(signs, ANEW), strict=False)]
 
 
 def request(path: str, question: str) -> bytes:

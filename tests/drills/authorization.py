@@ -6,6 +6,7 @@ the table here says. An operation without a row in the table is a fault.
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,6 +82,9 @@ TABLE: dict[str, Rule] = {
     "read_location": Open(),
     "list_rooms": Open(),
     "read_consultation_slot": Open(),
+    "read_slot_calendar": Open(),
+    "read_next_available": Open(),
+    "read_slot_stats": Key(Scope.SLOTS_WRITE),
     "read_liveness": Open(),
     "read_readiness": Open(),
     "read_problem": Open(),
@@ -117,11 +121,35 @@ TABLE: dict[str, Rule] = {
     "create_clinician": Key(Scope.SLOTS_WRITE),
     "create_location": Key(Scope.SLOTS_WRITE),
     "create_room": Key(Scope.SLOTS_WRITE),
+    "change_location": Key(Scope.SLOTS_WRITE),
+    "create_slot_schedule": Key(Scope.SLOTS_WRITE),
+    "preview_slot_schedule": Key(Scope.SLOTS_WRITE),
+    "list_slot_schedules": Key(Scope.SLOTS_WRITE),
+    "read_slot_schedule": Key(Scope.SLOTS_WRITE),
+    "replace_slot_schedule": Key(Scope.SLOTS_WRITE),
+    "end_slot_schedule": Key(Scope.SLOTS_WRITE),
+    "list_schedule_occurrences": Key(Scope.SLOTS_WRITE),
+    "post_slot_schedule": Key(Scope.SLOTS_WRITE),
+    "create_absence": Key(Scope.SLOTS_WRITE),
+    "list_absences": Key(Scope.SLOTS_WRITE),
+    "read_absence": Key(Scope.SLOTS_WRITE),
+    "delete_absence": Key(Scope.SLOTS_WRITE),
     "create_consultation_slot": Key(Scope.SLOTS_WRITE),
+    "post_consultation_slot_batch": Key(Scope.SLOTS_WRITE),
+    "update_consultation_slot": Key(Scope.SLOTS_WRITE),
     "close_consultation_slot": Key(Scope.SLOTS_WRITE),
     "open_consultation_slot": Key(Scope.SLOTS_WRITE),
     "cancel_consultation_slot": Key(Scope.SLOTS_WRITE),
+    "create_slot_plan": Key(Scope.SLOTS_WRITE),
+    "read_slot_plan": Key(Scope.SLOTS_WRITE),
+    "apply_slot_plan": Key(Scope.SLOTS_WRITE),
     "list_consultation_bookings": Key(Scope.BOOKINGS_READ),
+    "create_calendar_feed": Key(Scope.BOOKINGS_READ),
+    "list_calendar_feeds": Key(Scope.BOOKINGS_READ),
+    "read_calendar_feed": Key(Scope.BOOKINGS_READ),
+    "revoke_calendar_feed": Key(Scope.BOOKINGS_READ),
+    # Its address is the credential.
+    "read_calendar": Open(),
     "export_personal_data": Key(Scope.PRIVACY),
     "erase_personal_data": Key(Scope.PRIVACY),
     "list_audit_entries": Key(Scope.AUDIT_READ),
@@ -255,6 +283,8 @@ async def _send(
 ) -> httpx.Response:
     path = operation.path.replace("{reference}", reference or "").replace("{slot_id}", cast.slot_id)
     path = path.replace("{slug}", "nothing").replace("{code}", "not-found")
+    # Whatever else has an id is asked for by one that it does not have.
+    path = re.sub(r"{\w+_id}", cast.slot_id, path)
     sent = headers | new_key() | {"If-Match": '"1"'}
     body = operation.body
     if isinstance(body, dict):

@@ -46,7 +46,7 @@ class Doors:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.database = database
         keyring, policy = crypto.load_keyring(settings.keyring_path), Policy.of_hospital(settings)
-        memories = PublishedPages(database), Search(database), BriefMemory(database)
+        memories = PublishedPages(database, memory_mb=1), Search(database), BriefMemory(database)
         self.house = House(database, keyring, *memories, policy, settings)
         self.own = {"house": self.house, "request": _request(consultation_bookings.router.prefix), "caller": ANONYMOUS}
 

@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from app.consultations import slots
 from app.consultations.booking_shapes import ConsultationBookingCreate
-from app.consultations.slots import SlotFilter
+from app.consultations.slot_filters import SlotFilter
 from app.consultations.tables import LIVE, ConsultationBooking, SlotStatus
 from app.core import clock
 from app.core.db import rows

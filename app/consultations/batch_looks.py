@@ -1,0 +1,182 @@
+"""What stands in the way of a batch: its rows are looked at in the database, some hundreds at a time.
+
+In this order, in one transaction: `look_up`, `match`, `examine_present`, `examine_new`, `examine_booked`, `lift`,
+`examine_places`. What each finds out is noted on the stage.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.consultations import batch_queries, references, steps
+from app.consultations.batch_files import wrong_at
+from app.consultations.errors import SlotBooked, SlotOverlaps
+from app.consultations.references import References
+from app.consultations.slot_columns import PLACE, TIME, changed, columns_of, refuse_change, refuse_past
+from app.consultations.slot_stage import AT_ONCE, Stage
+from app.consultations.staged_rows import Staged
+from app.consultations.steps import Before
+from app.consultations.tables import BookingState
+from app.core import clock
+from app.core.errors import InvalidInput, Refusal
+
+# How a slot without an `external_id` is named in an export.
+BY_ID: Final = "slot:"
+_BY_ID: Final = re.compile(BY_ID + r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+# The present slugs of conditions or categories, by former ones.
+Present = Callable[[AsyncSession, str, Collection[str]], Awaitable[Mapping[str, str]]]
+
+
+@dataclass(slots=True)
+class Look:
+    """What one transaction has found out."""
+
+    now: datetime
+    known: References
+
+
+async def look_up(session: AsyncSession, stage: Stage, present: Present) -> References:
+    """What the rows point at; conditions and categories by their former slugs too."""
+    wanted = stage.named()
+    known = await references.look_up(session, wanted)
+    former = {}
+    for kind, found in (("condition", known.conditions), ("category", known.categories)):
+        unknown = {slug for each in wanted if (slug := getattr(each, kind)) is not None and slug not in found}
+        former[kind] = await present(session, kind, unknown) if unknown else {}
+    if not any(former.values()):
+        return known
+    renamed = [
+        replace(
+            each,
+            condition=former["condition"].get(each.condition or "", each.condition),
+            category=former["category"].get(each.category or "", each.category),
+        )
+        for each in wanted
+    ]
+    now_known = await references.look_up(session, renamed)
+    return replace(
+        now_known,
+        conditions=_with_former(now_known.conditions, former["condition"]),
+        categories=_with_former(now_known.categories, former["category"]),
+    )
+
+
+def _with_former(known: Mapping[str, UUID], former: Mapping[str, str]) -> dict[str, UUID]:
+    return dict(known) | {old: known[new] for old, new in former.items() if new in known}
+
+
+async def match(session: AsyncSession, stage: Stage) -> None:
+    """Find the slots that the rows name."""
+    for page in stage.pages(where="external_id IS NOT NULL"):
+        names = [row.external_id for row in page if row.external_id is not None]
+        found = {row.external_id: row.id for row in await batch_queries.by_name(session, names)}
+        by_id = {UUID(match[1]): name for name in names if name not in found and (match := _BY_ID.fullmatch(name))}
+        if by_id:
+            found |= {by_id[row.id]: row.id for row in await batch_queries.nameless(session, by_id)}
+        stage.match(found)
+        await asyncio.sleep(0)
+
+
+async def examine_new(stage: Stage, look: Look) -> None:
+    """Refuse new slots that begin in the past, or name what is not there."""
+    for page in stage.pages(where="slot_id IS NULL"):
+        refused = []
+        for row in page:
+            try:
+                refuse_past(row, now=look.now)
+                look.known.pointers(row)
+            except InvalidInput as why:
+                refused.append((row.row, why))
+        stage.refuse(refused)
+        await asyncio.sleep(0)
+
+
+async def examine_present(session: AsyncSession, stage: Stage, look: Look) -> None:
+    """Lock the slots that are there, and see what of them is to be otherwise."""
+    for page in stage.pages(where="slot_id IS NOT NULL", order="slot_id"):
+        found = await batch_queries.lock(session, [row.slot_id for row in page])
+        # After their locks were waited for.
+        look.now = await clock.now_in(session)
+        present = {slot.id: slot for slot in found}
+        refused, changes = [], {}
+        for row in page:
+            try:
+                slot = present[row.slot_id]
+                columns = columns_for(row, look.known)
+                differing = changed(slot, columns)
+                refuse_change(slot, columns, differing, now=look.now)
+                if differing:
+                    changes[row.row] = differing
+            except Refusal as why:
+                refused.append((row.row, why))
+        stage.change(changes)
+        stage.refuse(refused)
+
+
+async def examine_booked(session: AsyncSession, stage: Stage) -> None:
+    """Refuse what the guards would: another time, or fewer seats, than live bookings have. Ends stale holds."""
+    touched = "changes IS NOT NULL AND (changes LIKE '%s_at%' OR changes LIKE '%capacity%')"
+    for page in stage.pages(where=touched, order="slot_id"):
+        ids = [row.slot_id for row in page]
+        stale = await batch_queries.stale_holds(session, ids)
+        if stale:
+            gone = [Before(booking.id, BookingState(booking.state), booking.version) for booking in stale]
+            await steps.change(session, gone, BookingState.EXPIRED, at=await clock.now_in(session), by="expiry")
+        highest = await batch_queries.seats_taken(session, ids)
+        seats = [(row, highest[row.slot_id]) for row in page if row.slot_id in highest]
+        stage.refuse((row.row, SlotBooked()) for row, seat in seats if row.changes & TIME or row.capacity < seat)
+        await asyncio.sleep(0)
+
+
+async def lift(session: AsyncSession, stage: Stage) -> None:
+    """Let the slots that move hold no time until they are where they shall be: two may change places."""
+    for page in stage.pages(where="changes IS NOT NULL", order="slot_id"):
+        moving = [row for row in page if row.changes & PLACE]
+        if moving:
+            await batch_queries.lift(session, [row.slot_id for row in moving])
+            stage.lift((row.row for row in moving), is_lifted=True)
+
+
+async def examine_places(session: AsyncSession, stage: Stage, look: Look, *, is_atomic: bool) -> None:
+    """Refuse what overlaps with slots that are there and stay where they are."""
+    while True:
+        for page in stage.pages(where="overlap_reason IS NULL AND (slot_id IS NULL OR is_lifted)"):
+            for kind in ("clinician", "room"):
+                asked = [
+                    {"row": row.row, "holder": holder, "starts_at": row.starts_at, "ends_at": row.ends_at}
+                    for row in page
+                    if (holder := getattr(look.known.pointers(row), f"{kind}_id")) is not None
+                ]
+                found = await batch_queries.in_the_way(session, kind, asked)
+                stage.refuse((row, _overlaps_slot(kind, slot_id)) for row, slot_id in found)
+            await asyncio.sleep(0)
+        dropped = stage.dropped()
+        if not dropped or is_atomic:
+            return
+        # They stay where they were, and so may be in the way of others that were not.
+        for some in _some(dropped):
+            await batch_queries.put_back(session, [slot_id for _, slot_id in some])
+        stage.lift((row for row, _ in dropped), is_lifted=False)
+
+
+def columns_for(row: Staged, known: References) -> dict[str, Any]:
+    """What the row's slot shall be."""
+    columns = columns_of(row, known)
+    if row.external_id == f"{BY_ID}{row.slot_id}":
+        # It was named by its id because it has no other name.
+        columns["external_id"] = None
+    return columns
+
+
+def _overlaps_slot(kind: str, slot_id: UUID) -> Refusal:
+    return wrong_at(SlotOverlaps(), f"/{kind}", f"{kind}_busy", f"is busy in this time with the slot {slot_id}")
+
+
+def _some(things: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (things[place : place + AT_ONCE] for place in range(0, len(things), AT_ONCE))

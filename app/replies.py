@@ -1,0 +1,66 @@
+"""What is sent for one request where an answer is remembered."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from starlette.types import Scope, Send
+
+from app.content.answers import FinishedAnswer, FinishedHead
+from app.core import edge
+from app.core.etags import matches
+from app.finishing import REQUEST_ID
+
+# Headers that decide about an answer: one of them sent twice is for the doors to understand.
+_DECIDING: Final = (b"accept", b"accept-encoding", b"accept-language", b"authorization", b"if-none-match", b"origin")
+_METHODS: Final = ("GET", "HEAD")
+
+
+class Reply(NamedTuple):
+    """What is sent for one request."""
+
+    head: FinishedHead
+    request_id: bytes
+    body: bytes
+
+    def written(self) -> tuple[bytes, bytes]:
+        """As a server writes it, the end of its head left open, and its body."""
+        return b"%b%b: %b\r\n" % (self.head.written, REQUEST_ID, self.request_id), self.body
+
+    async def send(self, send: Send) -> None:
+        """As an application tells it to a server."""
+        headers = [*self.head.headers, (REQUEST_ID, self.request_id)]
+        await send({"type": "http.response.start", "status": self.head.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def can_be_remembered(scope: Scope) -> bool:
+    """Whether a request is one of those whose answers are remembered, wherever it leads."""
+    return scope["type"] == "http" and scope["method"] in _METHODS
+
+
+def is_for_doors(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    """Whether a request comes with a credential, or with more than is understood here."""
+    return b"authorization" in headers or (len(headers) != len(scope["headers"]) and _says_twice(scope["headers"]))
+
+
+def clock_of(*, logs: bool) -> float:
+    """When a request began, as far as anybody wants to know."""
+    return time.perf_counter() if logs else 0.0
+
+
+def reply_to(scope: Scope, headers: dict[bytes, bytes], answer: FinishedAnswer, *, logs: bool, began: float) -> Reply:
+    """The answer, or that the client has it already; with the request's own id."""
+    head, body = answer.full, answer.body if scope["method"] == "GET" else b""
+    known = headers.get(b"if-none-match")
+    if known is not None and (known == answer.etag or matches(known.decode("latin-1"), answer.etag.decode())):
+        head, body = answer.not_modified, b""
+    request_id = edge.request_id_of(headers)
+    if logs:
+        edge.log(request_id, scope["method"], answer.route, head.status, began)
+    return Reply(head, request_id.encode(), body)
+
+
+def _says_twice(headers: Sequence[tuple[bytes, Any]]) -> bool:
+    names = [name for name, _ in headers if name in _DECIDING]
+    return len(set(names)) < len(names)

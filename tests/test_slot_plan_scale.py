@@ -1,0 +1,61 @@
+"""However many slots a plan has, it asks the database as often as for a few."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event
+
+from app.consultations import slot_plans
+from app.consultations.plan_wishes import SlotPlanCreate
+from app.consultations.policies import Policy
+from app.core.db import Database
+from app.core.settings import Settings
+from tests.slot_plans import wish
+from tests.wishes import book, post_slot
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """The statements that this database is sent."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    engines = [database.reading.sync_engine, database.writing.sync_engine]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize(("action", "bookings"), [("move", "move"), ("close", "move"), ("cancel", "offer")])
+async def test_a_plan_takes_as_many_statements_for_many_slots_as_for_two(
+    client: httpx.AsyncClient,
+    admin: dict[str, str],
+    database: Database,
+    settings: Settings,
+    action: str,
+    bookings: str,
+) -> None:
+    counted = []
+    change = {"shift_minutes": 20} if action == "move" else {}
+    for number in (2, 9):
+        slots = [await post_slot(client, admin, days=20 + n, mode="phone") for n in range(number)]
+        for slot in slots:
+            await book(client, slot["id"])
+            await post_slot(client, admin, days=50, mode="phone")
+        sent = SlotPlanCreate.model_validate(wish(action, slots, bookings, **change))
+        with statements(database) as made:
+            plan_id = await slot_plans.make(database, sent, policy=Policy.of_hospital(settings), by="test")
+        with statements(database) as applied:
+            async with database.write() as session:
+                done = await slot_plans.apply(session, plan_id, by="test")
+        assert done.totals.bookings_staying == 0
+        counted.append((len(made), len(applied)))
+    assert counted[0] == counted[1]
+    assert sum(counted[0]) < 40
