@@ -102,6 +102,11 @@ def test_the_five_lines_work_as_pasted(settings: Settings, tmp_path: Path) -> No
     assert [slot["seats_free"] for slot in free] == [1]
 
 
+def test_the_tours_can_be_pasted_one_after_the_other() -> None:
+    names = re.findall(r"keys create --name (\S+)", README)
+    assert len(set(names)) == len(names) > 1
+
+
 def test_an_admins_week_works_as_pasted(settings: Settings, tmp_path: Path) -> None:
     week, found = section("An admin's week")
     with serving(settings, tmp_path) as served:
