@@ -33,8 +33,8 @@ from tests.wishes import booking_wish, new_key
 
 # A filter's name and value, and what is wrong: the parameter that is named, and the word.
 BAD = {
-    ("weekday=someday", "0", "enum"),
-    ("weekday=1", "0", "enum"),
+    ("weekday=someday", "weekday", "enum"),
+    ("weekday=1", "weekday", "enum"),
     ("time_from=8:00", "time_from", "string_pattern_mismatch"),
     ("time_from=24:00", "time_from", "string_pattern_mismatch"),
     ("time_to=24:01", "time_to", "string_pattern_mismatch"),

@@ -68,7 +68,9 @@ def _fault(fault: Mapping[str, Any]) -> FieldFault:
         path.pop()
     if place == "body":
         return FieldFault(detail, code, pointer="".join(f"/{step}" for step in path))
-    return FieldFault(detail, code, parameter=str(path[-1]) if path else str(place))
+    # A number is the place in a list of a parameter that was sent several times.
+    names = [str(step) for step in path if not isinstance(step, int)]
+    return FieldFault(detail, code, parameter=names[-1] if names else str(place))
 
 
 def _as_dict(fault: FieldFault) -> dict[str, str]:
