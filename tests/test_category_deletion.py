@@ -13,6 +13,7 @@ from app.content import category_changes
 from app.content.errors import SlugRetired
 from app.core.db import Database
 from app.core.ids import new_id
+from tests.clinics import make_schedule, open_clinic, schedule_wish
 from tests.moves import feed, put_draft, rename
 from tests.pages import publish, treatment
 from tests.rows import everything
@@ -29,12 +30,15 @@ async def test_what_is_used_is_not_deleted(
     await publish(database)
     await put_draft(database, "synthetic-draft")
     slot = await post_slot(client, admin, category="synthetic-category")
+    await open_clinic(client, admin)
+    schedule = await make_schedule(client, admin, category="synthetic-category")
     answer = await client.delete(CATEGORY, headers=admin)
     assert refusal(answer) == (409, "category-in-use")
     assert answer.json()["used_by"] == [
         {"kind": "condition", "slug": "synthetic-condition", "name": "Synthetic synthetic-condition"},
         {"kind": "draft", "slug": "synthetic-draft", "name": "Synthetic synthetic-draft"},
         {"kind": "consultation_slot", "id": slot["id"]},
+        {"kind": "slot_schedule", "id": schedule["id"]},
     ]
     assert (await client.get(CATEGORY)).status_code == 200
 
@@ -50,6 +54,23 @@ async def test_who_posts_a_slot_for_a_category_that_is_being_deleted_is_told_tha
         await asyncio.sleep(0.3)
         assert not posting.done()
     answer = await posting
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [
+        ("/category", "unknown_reference")
+    ]
+
+
+async def test_who_makes_a_schedule_for_a_category_that_is_being_deleted_is_told_that_it_is_unknown(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    await create(client, admin, "synthetic-a")
+    await open_clinic(client, admin)
+    async with database.write() as session:
+        await category_changes.delete(session, "synthetic-a", by="test", versions=None)
+        wish = schedule_wish(category="synthetic-a")
+        making = asyncio.create_task(client.post("/slot-schedules", json=wish, headers=admin))
+        await asyncio.sleep(0.3)
+        assert not making.done()
+    answer = await making
     assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [
         ("/category", "unknown_reference")
     ]

@@ -1,7 +1,7 @@
 """Categories are made, named, renamed and deleted. Each change is public at once."""
 
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import MISSING
@@ -18,7 +18,10 @@ from app.core.db import rows
 from app.core.shapes import DEFAULT_LOCALE
 
 # The two rooms do not import each other: see `consultations/neighbours.py`.
-_slots = table("consultation_slots", column("id", Uuid), column("category_id", Uuid))
+_OFFERED_FOR_IT: Final = {
+    kind: table(f"{kind}s", column("id", Uuid), column("category_id", Uuid))
+    for kind in ("consultation_slot", "slot_schedule")
+}
 
 
 async def create(session: AsyncSession, wish: CategoryCreate, *, by: str) -> CategoryNames:
@@ -47,7 +50,7 @@ async def delete(session: AsyncSession, slug: str, *, by: str, versions: Abstrac
     """Delete a category that nothing uses; raises CategoryNotFound, VersionStale, CategoryInUse."""
     await changes.take_turn(session)
     thing = await slugs.get(session, Subject.CATEGORY, slug, versions=versions)
-    # Whoever posts a slot for it at this moment has its key locked: wait for that, then look.
+    # Whoever posts a slot for it, or makes a schedule, has its key locked at this moment: wait for that, then look.
     await rows(session, select(col(Category.id)).where(col(Category.id) == thing.id).with_for_update())
     used_by = await _used_by(session, thing.id, thing.slug)
     if used_by:
@@ -87,15 +90,19 @@ async def _used_by(session: AsyncSession, category_id: UUID, slug: str) -> list[
         .where(col(Condition.category_id) == category_id)
         .order_by(col(Condition.slug))
     )
-    slots = select(_slots.c.id).where(_slots.c.category_id == category_id).order_by(_slots.c.id)
+    offered = {
+        kind: select(found.c.id).where(found.c.category_id == category_id).order_by(found.c.id)
+        for kind, found in _OFFERED_FOR_IT.items()
+    }
     return [
         *(
             {"kind": "condition", "slug": row.slug, "name": row.name}
             for row in await rows(session, conditions.limit(draft_mentions.MOST_NAMED))
         ),
         *draft_mentions.as_users(await draft_mentions.find(session, Subject.CATEGORY, slug)),
-        *(
-            {"kind": "consultation_slot", "id": str(row.id)}
-            for row in await rows(session, slots.limit(draft_mentions.MOST_NAMED))
-        ),
+        *[
+            {"kind": kind, "id": str(row.id)}
+            for kind, query in offered.items()
+            for row in await rows(session, query.limit(draft_mentions.MOST_NAMED))
+        ],
     ]

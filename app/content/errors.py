@@ -167,10 +167,10 @@ _USED_BY = {
             "type": "object",
             "required": ["kind"],
             "properties": {
-                "kind": {"type": "string", "enum": ["condition", "draft", "consultation_slot"]},
+                "kind": {"type": "string", "enum": ["condition", "draft", "consultation_slot", "slot_schedule"]},
                 "slug": {"type": "string", "description": "Of a condition or a draft."},
                 "name": {"type": "string", "description": "Of a condition or a draft."},
-                "id": {"type": "string", "format": "uuid", "description": "Of a consultation slot."},
+                "id": {"type": "string", "format": "uuid", "description": "Of a consultation slot or a schedule."},
             },
         },
         "description": "What uses it: up to 20 of each kind.",
@@ -182,7 +182,7 @@ _USED_BY = {
 
 
 class CategoryInUse(Refusal):
-    """Conditions, also those without a page, drafts or consultation slots belong to this category: see `used_by`.
+    """Conditions, also those without a page, drafts, consultation slots or schedules belong to it: see `used_by`.
 
     Give them another category first. A condition that was withdrawn, or taken down, can come back: publish it in
     another category, and withdraw it again.
