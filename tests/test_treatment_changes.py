@@ -8,12 +8,14 @@ from sqlmodel import col
 
 from app.access.callers import Scope
 from app.access.tables import AuditEntry
+from app.content import schedule
 from app.content.editorial_tables import ConditionDraft
 from app.core.db import Database
 from tests.conftest import headers_with
 from tests.moves import feed, put_draft, rename
 from tests.pages import publish, treatment
 from tests.rows import counts, everything
+from tests.schedules import end_at, within
 from tests.wishes import refusal
 
 TREATMENT = "/treatment-options/synthetic-treatment"
@@ -200,6 +202,29 @@ async def test_the_feed_leads_to_a_treatment_only_while_a_page_offers_it(
     assert (await client.get(url)).status_code == 200
     for slug in ("synthetic-condition", "synthetic-other"):
         await publish(database, slug, treatment_options=[])
-    assert [item[2] for item in await told()] == [None, None]
+    gone: tuple[str, list[str], None] = ("unpublished", [], None)
+    assert await told() == [("published", [], None), ("updated", ["offered_for"], None), gone]
     await publish(database, locale="es", **offer)
-    assert await told() == [*offered, ("updated", ["name"], url + "?locale=es"), offered[1]]
+    assert await told() == [*offered, gone, ("updated", ["name"], url + "?locale=es"), offered[1]]
+
+
+async def test_the_feed_tells_of_a_treatment_that_goes_with_its_last_page(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    async def told() -> list[tuple[str, str]]:
+        found = await feed(database, "subject", "slug", "kind")
+        return [(slug, kind) for subject, slug, kind in found if subject == "treatment"]
+
+    for slug in ("synthetic-a", "synthetic-b"):
+        await publish(database, slug, treatment_options=[treatment("synthetic-both"), treatment(f"of-{slug}")])
+    made = len(await told())
+    await client.post("/conditions/synthetic-a/withdraw", headers=admin)
+    assert (await told())[made:] == [("of-synthetic-a", "unpublished")]
+    ended = await publish(database, "synthetic-b", treatment_options=[treatment("synthetic-both"), treatment("of-b")])
+    assert (await told())[made + 1 :] == [("of-b", "published"), ("of-synthetic-b", "unpublished")]
+    await end_at(database, within(-1), ended.condition_id)
+    await schedule.publish_due(database)
+    assert (await told())[made + 3 :] == [("of-b", "unpublished"), ("synthetic-both", "unpublished")]
+    known = dict(await told())
+    read = {slug: (await client.get(f"/treatment-options/{slug}")).status_code for slug in known}
+    assert {slug for slug in known if read[slug] == 200} == {slug for slug in known if known[slug] != "unpublished"}

@@ -22,7 +22,7 @@ MOST_CHANGES: Final = 100
 _NARROW: Final[dict[str, set[ChangeKind]]] = {
     Subject.CONDITION: {ChangeKind.PUBLISHED, ChangeKind.UPDATED, ChangeKind.UNPUBLISHED, ChangeKind.WITHDRAWN},
     Subject.CATEGORY: {ChangeKind.PUBLISHED, ChangeKind.DELETED},
-    Subject.TREATMENT: {ChangeKind.PUBLISHED, ChangeKind.UPDATED, ChangeKind.DELETED},
+    Subject.TREATMENT: {ChangeKind.PUBLISHED, ChangeKind.UPDATED, ChangeKind.UNPUBLISHED, ChangeKind.DELETED},
 }
 _NUMBER: Final = select(ContentVersion.number)
 _CHANGED_AT: Final = select(ContentChange.at).order_by(col(ContentChange.number).desc()).limit(1)

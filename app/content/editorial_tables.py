@@ -47,7 +47,7 @@ class ChangeKind(StrEnum):
     RENAMED = "renamed"
     # The whole condition, for good.
     WITHDRAWN = "withdrawn"
-    # One language's page, whose time was over.
+    # One language's page, whose time was over; a treatment that no page offers any more.
     UNPUBLISHED = "unpublished"
     DELETED = "deleted"
 

@@ -1,10 +1,12 @@
 """What a page names beside itself, its category and its treatments: made, and named, where it is the first to do so."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Table, func, insert
+from sqlalchemy import ColumnElement, Table, func, insert
 from sqlalchemy import select as core_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,7 +15,15 @@ from app.content import changes
 from app.content.document import ConditionDocument
 from app.content.editorial_tables import ChangeKind, SlugRedirect, Subject
 from app.content.errors import CategoryDiffers, CategoryNamedDifferently, SlugRetired
-from app.content.tables import Category, CategoryName, Condition, Treatment, TreatmentName, TreatmentOption
+from app.content.tables import (
+    Category,
+    CategoryName,
+    Condition,
+    ConditionPage,
+    Treatment,
+    TreatmentName,
+    TreatmentOption,
+)
 from app.core.db import rows
 from app.core.ids import new_id
 from app.core.shapes import DEFAULT_LOCALE
@@ -22,6 +32,7 @@ _TABLES: Final[dict[Subject, tuple[Table, Table, str]]] = {
     Subject.CATEGORY: (Category.__table__, CategoryName.__table__, "category_id"),  # type: ignore[attr-defined]
     Subject.TREATMENT: (Treatment.__table__, TreatmentName.__table__, "treatment_id"),  # type: ignore[attr-defined]
 }
+_IS_OFFERED: Final = select(TreatmentOption.page_id).where(TreatmentOption.treatment_id == Treatment.id).exists()
 
 
 async def refuse(session: AsyncSession, document: ConditionDocument) -> None:
@@ -65,14 +76,25 @@ async def treatments(session: AsyncSession, document: ConditionDocument, *, at: 
     if not named:
         return {}
     # Made by an editor, or offered by no page any more: it could not be read until now.
-    offered = select(TreatmentOption.page_id).where(TreatmentOption.treatment_id == Treatment.id).exists()
-    waiting = select(Treatment.id, Treatment.slug).where(col(Treatment.slug).in_(named), ~offered)
+    waiting = select(Treatment.id, Treatment.slug).where(col(Treatment.slug).in_(named), ~_IS_OFFERED)
     found = [(row[0], row[1]) for row in await session.exec(waiting)]
     ids = await _named(session, Subject.TREATMENT, named, document.locale, at=at)
     if found:
         sections = ["offered_for"]
         await changes.record_each(session, ChangeKind.UPDATED, Subject.TREATMENT, found, at=at, sections=sections)
     return ids
+
+
+@asynccontextmanager
+async def lost_offers_told(session: AsyncSession, pages: ColumnElement[bool], *, at: datetime) -> AsyncIterator[None]:
+    """Tell in the feed which of these pages' treatments no page offers any more after the block: nobody reads them."""
+    offers = select(TreatmentOption.treatment_id).join(ConditionPage).where(pages).distinct()
+    before = list(await session.exec(offers))
+    yield
+    lost = select(Treatment.id, Treatment.slug).where(col(Treatment.id).in_(before), ~_IS_OFFERED)
+    found = [(row[0], row[1]) for row in await session.exec(lost.order_by(Treatment.slug))] if before else []
+    if found:
+        await changes.record_each(session, ChangeKind.UNPUBLISHED, Subject.TREATMENT, found, at=at)
 
 
 async def _named(

@@ -68,8 +68,9 @@ async def publish(
         page.sqlmodel_update({"revision": number, **texts})
     session.add(page)
     await session.flush()
-    treatments = await page_names.treatments(session, document, at=now)
-    await page_lists.write_lists(session, page.id, document, treatments)
+    async with page_names.lost_offers_told(session, col(ConditionPage.id) == page.id, at=now):
+        treatments = await page_names.treatments(session, document, at=now)
+        await page_lists.write_lists(session, page.id, document, treatments)
     content = document.content()
     await session.exec(
         insert(ConditionRevision).values(

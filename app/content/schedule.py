@@ -18,7 +18,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.content import changes, draft_steps, drafts
+from app.content import changes, draft_steps, drafts, page_names
 from app.content.editorial_tables import ChangeKind, ConditionDraft, DraftState, Subject
 from app.content.errors import DraftNotApproved
 from app.content.tables import Condition, ConditionPage
@@ -173,7 +173,9 @@ async def _take_down(session: AsyncSession, *where: ColumnElement[bool]) -> bool
     page, slug = found
     now = await clock.now_in(session)
     # The condition stays, with its revisions: an editor may publish it again. The page's lists go with the page.
-    await session.exec(delete(ConditionPage).where(col(ConditionPage.id) == page.id))
+    is_over = col(ConditionPage.id) == page.id
+    async with page_names.lost_offers_told(session, is_over, at=now):
+        await session.exec(delete(ConditionPage).where(is_over))
     await changes.record(
         session,
         ChangeKind.UNPUBLISHED,

@@ -13,7 +13,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
-from app.content import changes, draft_mentions, draft_steps, slugs
+from app.content import changes, draft_mentions, draft_steps, page_names, slugs
 from app.content.editorial_tables import ChangeKind, ConditionDraft, ConditionWithdrawal, Subject
 from app.content.tables import Condition, ConditionPage
 from app.core import clock
@@ -65,7 +65,9 @@ async def withdraw(
     if before is None:
         withdrawal = insert(ConditionWithdrawal)
         await session.exec(withdrawal.values(condition_id=thing.id, withdrawn_at=now))
-        await session.exec(delete(ConditionPage).where(col(ConditionPage.condition_id) == thing.id))
+        pages = col(ConditionPage.condition_id) == thing.id
+        async with page_names.lost_offers_told(session, pages, at=now):
+            await session.exec(delete(ConditionPage).where(pages))
         await _delete_drafts(session, thing, by=by, at=now)
     if instead is not None:
         # Whoever was sent here is sent on: one step, however long the story. What is published was not withdrawn, so

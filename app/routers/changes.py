@@ -33,7 +33,8 @@ class ContentChangePublic(ResponseShape):
     at: datetime = Field(description="When, UTC.", examples=["2026-11-23T09:00:00Z"])
     kind: ChangeKind = Field(
         description="`published`, `updated`: read it. `renamed`: the same thing under another slug. `withdrawn` (a "
-        "condition in every language), `unpublished` (a page in one language), `deleted`: forget it.",
+        "condition in every language), `unpublished` (a page in one language, or a treatment that no page offers any "
+        "more), `deleted`: forget it.",
         examples=["updated"],
     )
     subject: Subject = Field(description="What kind of thing.", examples=["condition"])
