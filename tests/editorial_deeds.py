@@ -71,7 +71,7 @@ async def _on_things(client: httpx.AsyncClient, admin: dict[str, str], place: st
     new = {"slug": "synthetic-made", "name": "Synthetic made"}
     new_slug = {"slug": "synthetic-moved-now"}
     return [
-        Deed(f"/{order}", f"/{order}", admin, {f"{kind}.moved"}, {"slugs": slugs[::-1]}, "PUT"),
+        Deed(f"/{order}", f"/{order}", any_version, {f"{kind}.moved"}, {"slugs": slugs[::-1]}, "PUT"),
         Deed(f"/{place}", f"/{place}", admin, {f"{kind}.created"}, new),
         Deed(
             f"/{place}/{{slug}}/names/{{locale}}",

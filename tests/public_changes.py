@@ -1,6 +1,6 @@
 """One of each kind of change of what is public, in an order in which each is possible."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -114,8 +114,8 @@ def _rename(subject: Subject, old: str, new: str) -> Change:
 
 def _reorder(subject: Subject) -> Change:
     async def reorder(session: AsyncSession) -> None:
-        order: Sequence[str] = await named.order(session, subject)
-        await named.reorder(session, subject, order[::-1], by="test")
+        order, version = await named.order(session, subject)
+        await named.reorder(session, subject, order[::-1], by="test", versions={version})
 
     return _in_turn(reorder)
 

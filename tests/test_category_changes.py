@@ -21,6 +21,7 @@ from tests.pages import publish
 from tests.rows import counts, everything
 from tests.wishes import listed, post_slot, refusal
 
+ANY = {"If-Match": "*"}
 SEEDED, CATEGORY = "/categories/hematologic-malignancies", "/categories/synthetic-category"
 
 
@@ -156,7 +157,7 @@ async def test_the_order_is_the_editors(client: httpx.AsyncClient, admin: dict[s
     for letter in "abc":
         await create(client, admin, f"synthetic-{letter}")
     wanted = ["synthetic-c", "hematologic-malignancies", "synthetic-b", "synthetic-a"]
-    answer = await client.put("/category-order", json={"slugs": wanted}, headers=admin)
+    answer = await client.put("/category-order", json={"slugs": wanted}, headers=admin | ANY)
     assert (answer.status_code, answer.json()) == (200, {"slugs": wanted})
     assert await order(client) == wanted
     assert (await client.get("/category-order", headers=admin)).json() == {"slugs": wanted}
@@ -166,8 +167,22 @@ async def test_the_order_is_the_editors(client: httpx.AsyncClient, admin: dict[s
     assert [category["slug"] for category in first["items"] + rest["items"]] == wanted
     moved = await feed(database, "kind", "slug", "sections")
     assert moved[3:] == [("updated", slug, ["position"]) for slug in (wanted[0], wanted[1], wanted[3])]
-    await client.put("/category-order", json={"slugs": wanted}, headers=admin)
+    await client.put("/category-order", json={"slugs": wanted}, headers=admin | ANY)
     assert await feed(database, "kind", "slug", "sections") == moved
+
+
+async def test_of_two_who_order_what_they_have_read_the_second_is_told(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await create(client, admin, "synthetic-a")
+    read = await client.get("/category-order", headers=admin)
+    match, slugs = {"If-Match": read.headers["etag"]}, read.json()["slugs"]
+    wish = {"slugs": slugs[::-1]}
+    refused = await client.put("/category-order", json=wish, headers=admin)
+    assert refusal(refused) == (428, "version-needed")
+    assert (await client.put("/category-order", json=wish, headers=admin | match)).status_code == 200
+    late = await client.put("/category-order", json={"slugs": slugs}, headers=admin | match)
+    assert (refusal(late), await order(client)) == ((412, "version-stale"), wish["slugs"])
 
 
 async def test_an_order_of_many_takes_no_more_statements_than_one_of_few(
@@ -182,7 +197,7 @@ async def test_an_order_of_many_takes_no_more_statements_than_one_of_few(
             await create(client, admin, f"synthetic-{more}-{number}")
         wanted = (await order(client))[::-1]
         ran.clear()
-        assert (await client.put("/category-order", json={"slugs": wanted}, headers=admin)).status_code == 200
+        assert (await client.put("/category-order", json={"slugs": wanted}, headers=admin | ANY)).status_code == 200
         numbers.append(len(ran))
     assert numbers[0] == numbers[1]
 
@@ -194,7 +209,7 @@ async def test_thousands_can_be_put_in_order(
     async with database.write() as session:
         await session.exec(insert(Treatment), params=made)
     wanted = (await client.get("/treatment-option-order", headers=admin)).json()["slugs"][::-1]
-    answer = await client.put("/treatment-option-order", json={"slugs": wanted}, headers=admin)
+    answer = await client.put("/treatment-option-order", json={"slugs": wanted}, headers=admin | ANY)
     assert (answer.status_code, len(wanted) > len(made)) == (200, True)
     assert (await client.get("/treatment-option-order", headers=admin)).json()["slugs"] == wanted
 
@@ -212,7 +227,7 @@ async def test_an_order_names_each_once(
     client: httpx.AsyncClient, admin: dict[str, str], slugs: list[str], pointer: str, code: str
 ) -> None:
     await create(client, admin, "synthetic-a")
-    answer = await client.put("/category-order", json={"slugs": slugs}, headers=admin)
+    answer = await client.put("/category-order", json={"slugs": slugs}, headers=admin | ANY)
     assert [(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]] == [(pointer, code)]
     assert await order(client) == ["hematologic-malignancies", "synthetic-a"]
 

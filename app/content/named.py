@@ -1,6 +1,6 @@
 """What categories and treatments have in common: made, named in each language, put in order, deleted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from app.content.slugs import Thing
 from app.content.tables import Category, CategoryName, Treatment, TreatmentName
 from app.core import clock
 from app.core.db import rows
-from app.core.errors import FieldFault, InvalidInput
+from app.core.errors import FieldFault, InvalidInput, VersionStale
 from app.core.ids import new_id
 from app.core.shapes import DEFAULT_LOCALE
 
@@ -79,17 +79,25 @@ async def name(
     await _tell(session, ChangeKind.UPDATED, subject, thing, "named", by=by, at=now, fields=changed, locale=locale)
 
 
-async def order(session: AsyncSession, subject: Subject) -> list[str]:
-    """The slugs of all categories, or all treatments, as they are listed."""
+async def order(session: AsyncSession, subject: Subject) -> tuple[list[str], int]:
+    """The slugs of all categories, or all treatments, as they are listed, and the version of that order."""
     table = _THINGS[subject]
-    return [row.slug for row in await rows(session, select(table.c.slug).order_by(table.c.position, table.c.slug))]
+    found = await rows(session, select(table.c.slug, table.c.version).order_by(table.c.position, table.c.slug))
+    return [row.slug for row in found], _version(found)
 
 
-async def reorder(session: AsyncSession, subject: Subject, wanted: Sequence[str], *, by: str) -> None:
-    """Put all categories, or all treatments, in this order; raises InvalidInput unless it names each once."""
+async def reorder(
+    session: AsyncSession, subject: Subject, wanted: Sequence[str], *, by: str, versions: AbstractSet[int] | None
+) -> None:
+    """Put all categories, or all treatments, in this order.
+
+    Raises VersionStale, and InvalidInput unless it names each once.
+    """
     await changes.take_turn(session)
     table = _THINGS[subject]
     known = {row.slug: row for row in await rows(session, select(*table.columns).order_by(table.c.slug))}
+    if versions is not None and _version(known.values()) not in versions:
+        raise VersionStale
     first = {slug: place for place, slug in reversed(list(enumerate(wanted)))}
     unknown = [place for place, slug in enumerate(wanted) if slug not in known or first[slug] != place]
     if unknown:
@@ -129,6 +137,11 @@ async def get(session: AsyncSession, subject: Subject, slug: str) -> Record:
         session, select(*names.columns).where(names.c[_key(subject)] == thing.id).order_by(names.c.locale)
     )
     return Record(thing.slug, thing.version, position, await slugs.former(session, subject, thing.id), said)
+
+
+def _version(things: Iterable[Row[Any]]) -> int:
+    # While nothing is made or deleted, each change makes it higher; an order from before that does not name each once.
+    return sum(thing.version for thing in things)
 
 
 async def _rise(session: AsyncSession, subject: Subject, thing_id: UUID) -> None:
