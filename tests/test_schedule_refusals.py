@@ -57,10 +57,12 @@ async def test_a_text_that_is_refused_goes_back_to_the_editors_and_holds_nobody_
 async def test_a_text_that_somebody_has_approved_stays_approved(database: Database) -> None:
     await publish(database, "synthetic-published")
     other = {"slug": "synthetic-category", "name": "Synthetic Other"}
-    await run(database, scheduled(within(-1), draft={"approved_by": "another"}, category=other))
+    row = {"approved_by": "another", "unpublish_at": within(60)}
+    await run(database, scheduled(within(-1), draft=row, category=other))
     assert await schedule.publish_due(database) is None
     (draft,) = await drafts_of(database)
-    assert (draft["state"], draft["approved_by"], draft["publish_at"]) == (DraftState.APPROVED, "another", None)
+    assert (draft["state"], draft["approved_by"]) == (DraftState.APPROVED, "another")
+    assert (draft["publish_at"], draft["unpublish_at"]) == (None, None)
 
 
 async def test_what_was_scheduled_while_nobody_had_to_approve_is_stopped_where_somebody_has_to(

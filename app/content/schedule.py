@@ -148,7 +148,9 @@ async def _give_back(database: Database, taken: _Taken, reason: str) -> None:
         if draft is None:
             return
         state = DraftState.DRAFT if draft.approved_by is None else DraftState.APPROVED
-        await draft_steps.write(session, draft, "refused", by=BY, fields=[reason], state=state, publish_at=None)
+        # Its end too: whoever publishes it now says when that is, and would take the former one for still said.
+        values: dict[str, Any] = {"state": state, "publish_at": None, "unpublish_at": None}
+        await draft_steps.write(session, draft, "refused", by=BY, fields=[reason], **values)
     logs.event("schedule_refused", draft=str(taken.id), code=reason)
 
 
