@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from app import server
-from app.content import content_files, content_import, publishing, slugs, withdrawals
+from app.content import content_files, content_import, publishing, schedule, slugs, withdrawals
 from app.content.content_import import ImportOutdated
 from app.content.editorial_tables import ContentChange, Subject
 from app.content.seed_files import SeedInvalid
 from app.content.tables import ConditionPage, ConditionRevision, RevisionSource
 from app.core import clock
+from app.core.db import Database
 from app.core.settings import Settings
 from tests.page_documents import document
 from tests.page_files import as_editor, bring_in, compare, edit, export, on, write
 from tests.pages import treatment
-from tests.rows import everything
+from tests.rows import everything, run
+from tests.schedules import within
 
 
 @pytest.fixture
@@ -132,6 +136,22 @@ def test_what_publishing_would_refuse_is_told_with_file_line_and_field(settings:
         ["synthetic-known.es.yaml:8", "category.slug"],
         ["synthetic-old.yaml:2", "slug"],
     ]
+
+
+def test_a_page_whose_time_was_over_is_not_brought_back_by_its_file(settings: Settings, folder: Path) -> None:
+    edit(settings)
+    edit(settings, locale="es")
+    export(settings, folder)
+
+    async def take_down(database: Database) -> None:
+        spanish = update(ConditionPage).where(col(ConditionPage.locale) == "es")
+        await run(database, spanish.values(unpublish_at=within(-1)))
+        await schedule.publish_due(database)
+
+    on(settings, take_down)
+    assert [line.split(": ")[:2] for line in refusal(settings, folder)] == [["synthetic-condition.es.yaml:2", "slug"]]
+    (folder / "conditions" / "synthetic-condition.es.yaml").unlink()
+    assert compare(settings, folder).changed == []
 
 
 def test_who_publishes_between_comparing_and_importing_is_not_undone(settings: Settings, folder: Path) -> None:

@@ -15,7 +15,7 @@ from app.content.document import ConditionDocument
 from app.content.editorial_tables import ConditionDraft, ConditionWithdrawal, SlugRedirect, Subject
 from app.content.errors import CategoryDiffers, CategoryNamedDifferently, SlugRetired
 from app.content.seed_files import SeedInvalid, line_of
-from app.content.tables import Category, CategoryName, Condition, ConditionPage, RevisionSource
+from app.content.tables import Category, CategoryName, Condition, ConditionPage, ConditionRevision, RevisionSource
 from app.core.db import Database, rows
 from app.core.shapes import DEFAULT_LOCALE
 
@@ -136,6 +136,8 @@ class _House:
 
     former: frozenset[tuple[str, str]]
     withdrawn: frozenset[str]
+    # Pages, by slug and language, that were taken down at their time.
+    ended: frozenset[tuple[str, str]]
     # By the category's slug and the language.
     names: dict[tuple[str, str], str]
     # Each condition's category: what its page in the default language says, or will say.
@@ -147,11 +149,15 @@ async def _faults(session: AsyncSession, changed: Iterable[PageChange], document
     former = await rows(session, select(SlugRedirect.kind, SlugRedirect.slug))
     gone = select(ConditionWithdrawal.condition_id)
     withdrawn = await rows(session, select(Condition.slug).where(col(Condition.id).in_(gone)))
+    shown = (ConditionPage.condition_id == Condition.id) & (ConditionPage.locale == ConditionRevision.locale)
+    was_shown = select(Condition.slug, ConditionRevision.locale).join(ConditionRevision)
+    ended = was_shown.where(ConditionRevision.number == 1, ~select(ConditionPage.id).where(shown).exists())
     names = select(Category.slug, CategoryName.locale, CategoryName.name).join(CategoryName)
     homes = select(Condition.slug, Category.slug).join(Category, col(Category.id) == Condition.category_id)
     house = _House(
         frozenset((kind, slug) for kind, slug in former),
         frozenset(slug for (slug,) in withdrawn),
+        frozenset((slug, locale) for slug, locale in await rows(session, ended)),
         {(slug, locale): name for slug, locale, name in await rows(session, names)},
         dict(map(tuple, await rows(session, homes)))
         | {each.slug: each.category.slug for _, each in documents if each.locale == DEFAULT_LOCALE},
@@ -180,4 +186,6 @@ def _refusals(document: ConditionDocument, house: _House) -> Mapping[tuple[str |
     if document.slug in house.withdrawn:
         # An old file must not bring it back unseen.
         faults[("slug",)] = "this condition was withdrawn; whoever wants it back publishes a draft of it"
+    elif (document.slug, document.locale) in house.ended:
+        faults[("slug",)] = "this page was taken down at its time; whoever wants it back publishes a draft of it"
     return faults
