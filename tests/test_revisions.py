@@ -176,8 +176,11 @@ async def test_a_withdrawn_page_comes_back(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:
     await publish(database, summary="Synthetic withdrawn.")
+    _, match = await look(client, admin)
     answer = await client.post(f"/conditions/{SLUG}/withdraw", headers=admin)
     assert answer.status_code == 200, answer.text
+    stale = await client.post(f"{REVISIONS}/1/restore", headers=admin | match)
+    assert refusal(stale) == (412, "version-stale")
     assert refusal(await client.get(draft_of(), headers=admin)) == (404, "draft-not-found")
     assert (await client.post(f"{REVISIONS}/1/restore", headers=admin)).status_code == 201
     assert (await done(client, admin, "publish"))["revision"] == 2

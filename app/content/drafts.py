@@ -25,7 +25,7 @@ from app.content.errors import ConditionExists, DraftExists, DraftNotFound, Slug
 from app.content.publishing import PublishedRevision
 from app.content.tables import Condition, ConditionPage, ConditionRevision, RevisionSource
 from app.core import clock
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, VersionStale
 
 # What an edit does to where a draft stands.
 AFRESH: Final[dict[str, Any]] = {
@@ -126,7 +126,11 @@ async def restore(
     if await draft_steps.find(session, slug, locale) is not None:
         raise DraftExists
     if tags is not None:
-        draft_steps.refuse_stale(await _published(session, slug, locale), tags)
+        try:
+            draft_steps.refuse_stale(await _published(session, slug, locale), tags)
+        except DraftNotFound:
+            # What was read is not there any more (RFC 9110, section 13.1.1).
+            raise VersionStale from None
     document = await former_names.present(session, revision.document | {"slug": slug})
     return await _begin(session, document, revision.condition_id, "restored", by=by)
 
