@@ -7,6 +7,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from app.access.tables import AuditEntry
 from app.consultations import schedule_changes, schedule_posting, schedules, slots
@@ -17,6 +19,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from tests.clinics import at, day, make_schedule, occurrences, open_clinic, post_until, put_schedule, schedule_wish
 from tests.rows import everything, make_booking
+from tests.rows import run as run_statements
 from tests.test_slot_change_races import book_by_hand, waits
 from tests.wishes import book, booking_wish, new_key, post_slot, refusal, seats_free
 
@@ -120,6 +123,36 @@ async def test_a_change_that_slots_do_not_show_leaves_them_and_their_own_changes
     assert await statuses(database) == [("+1 09:00", "closed", True), ("+1 09:30", "cancelled", True)]
     same = await put_schedule(client, admin, schedule, name="Another", horizon_days=7)
     assert (done["schedule"]["version"], same["schedule"]["version"]) == (2, 2)
+
+
+async def test_a_slot_that_was_closed_is_not_opened_by_a_change(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    schedule = await make_schedule(client, admin)
+    closed, other = (await post_until(client, admin, schedule, day(1)))["slot_ids"]
+    await client.post(f"/consultation-slots/{closed}/close", headers=admin | {"If-Match": "*"})
+    told = await put_schedule(client, admin, schedule, dry_run=True, capacity=2)
+    done = await put_schedule(client, admin, schedule, capacity=2)
+    for answer in (told, done):
+        assert [(each["id"], each["bookings"]) for each in answer["kept"]] == [(closed, 0)]
+        assert [each["id"] for each in answer["cancelled"]] == [other]
+    assert await statuses(database) == [
+        ("+1 09:00", "closed", True), ("+1 09:30", "cancelled", False), ("+1 09:30", "open", True),
+    ]  # fmt: skip
+
+
+async def test_a_slot_that_was_moved_from_a_day_that_is_over_is_left_where_it_is(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    begin = day(-3)
+    schedule = await make_schedule(client, admin, valid_from=begin)
+    moved = (await post_until(client, admin, schedule, day(1)))["slot_ids"][-2]
+    of_yesterday = update(ConsultationSlot).where(col(ConsultationSlot.id) == UUID(moved))
+    await run_statements(database, of_yesterday.values(occurrence=f"{day(-1)}T09:00"))
+    wishes: tuple[dict[str, Any], ...] = ({"name": "Another"}, {"session_ends": "10:30"})
+    for changes in wishes:
+        done = await put_schedule(client, admin, schedule, valid_from=begin, **changes)
+        assert (done["cancelled"], done["kept"]) == ([], [])
 
 
 async def test_another_time_zone_moves_every_slot_that_is_free(

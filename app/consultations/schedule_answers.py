@@ -141,9 +141,10 @@ class ScheduleChanged(ResponseShape):
     added: list[OccurrencePublic] = Field(
         description="Slots that are new, up to the day that was posted before.", examples=[[]]
     )
-    cancelled: list[AffectedSlot] = Field(description="Slots without a booking that are cancelled.", examples=[[]])
+    cancelled: list[AffectedSlot] = Field(description="Open slots without a booking that are cancelled.", examples=[[]])
     kept: list[AffectedSlot] = Field(
-        description="Slots that the new pattern has not, or has otherwise, and that are kept because they are booked.",
+        description="Slots that the new pattern has not, or has otherwise, and that are kept because they are booked, "
+        "or were closed.",
         examples=[[]],
     )
     not_posted: list[OccurrencePublic] = Field(

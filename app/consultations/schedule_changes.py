@@ -1,7 +1,7 @@
 """Changing a schedule, and what that means for the slots that are posted already."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -64,9 +64,10 @@ async def change(
 ) -> ScheduleChanged:
     """Give a schedule another pattern, and its slots up to the day that was posted; `dry_run` only tells.
 
-    Raises ScheduleNotFound, VersionStale, ScheduleEnded, InvalidInput. Slots that are booked are kept. Two parties race
-    here: an admin, and patients who book slots that would go. Each slot is locked before its bookings are looked at,
-    and whoever books locks it too: so a slot that is booked by then is kept, and one that is cancelled was not booked.
+    Raises ScheduleNotFound, VersionStale, ScheduleEnded, InvalidInput. Slots that are booked or closed are kept. Two
+    parties race here: an admin, and patients who book slots that would go. Each slot is locked before its bookings are
+    looked at, and whoever books locks it too: so a slot that is booked by then is kept, and one that is cancelled was
+    not booked.
     """
     schedule = await schedules.lock(session, schedule_id, versions=versions)
     if schedule.status == ScheduleStatus.ENDED:
@@ -110,16 +111,20 @@ async def _weigh(session: AsyncSession, schedule: Row[Any], columns: dict[str, A
     live = await rows(session, schedule_queries.bookings_of_upcoming(), asked)
     bookings = Counter(booking.slot_id for booking in live if not booking.is_over)
     old, new = source_of(schedule, schedule_id=schedule.id), source_of(columns, schedule_id=schedule.id)
-    last = max([schedule.posted_until or date.min, *(date.fromisoformat(slot.occurrence[:10]) for slot in slots)])
-    first = today(columns["time_zone"], now=now)
-    before, after = _slots_of(old, schedule._mapping, first, last), _slots_of(new, columns, first, last)  # noqa: SLF001
+    # The days that they were posted for: one that was moved may lie on another.
+    on = {date.fromisoformat(slot.occurrence[:10]) for slot in slots}
+    first, last = today(columns["time_zone"], now=now), max([schedule.posted_until or date.min, *on])
+    # Too many are refused before any is computed.
+    schedule_expansion.few_days(new.pattern, first=first, last=last)
+    before, after = _slots_of(old, schedule._mapping, on), _slots_of(new, columns, on)  # noqa: SLF001
     gone = [slot for slot in slots if not _stays(slot, before.get(slot.occurrence), after.get(slot.occurrence))]
-    cancelled = [slot for slot in gone if not bookings[slot.id]]
+    # To post a closed one anew would open it.
+    cancelled = [slot for slot in gone if not bookings[slot.id] and slot.status != SlotStatus.CLOSED]
     ids = frozenset(slot.id for slot in cancelled)
     found = await expand(session, new, first=first, last=last, now=now, steady=True, without=ids)
     return _Impact(
         cancelled,
-        kept=[slot for slot in gone if bookings[slot.id]],
+        kept=[slot for slot in gone if slot.id not in ids],
         bookings=bookings,
         stale=[Before(b.id, BookingState(b.state), b.version) for b in live if b.is_over and b.slot_id in ids],
         source=new,
@@ -129,14 +134,14 @@ async def _weigh(session: AsyncSession, schedule: Row[Any], columns: dict[str, A
     )
 
 
-def _slots_of(source: Source, said: Any, first: date, last: date) -> dict[str, dict[str, Any]]:
+def _slots_of(source: Source, said: Any, on: Collection[date]) -> dict[str, dict[str, Any]]:
     """What the slots of a pattern on these days are to be, by occurrence."""
     carried = {name: said[name] for name in CARRIED}
 
     def slot(span: Span) -> dict[str, Any]:
         return {"starts_at": span.starts_at, "ends_at": span.ends_at, **carried}
 
-    days = schedule_expansion.few_days(source.pattern, first=first, last=last)
+    days = [day for day in occurrences.days(source.pattern, first=date.min, last=date.max) if day in on]
     return {span.occurrence: slot(span) for span in occurrences.spans(source.pattern, days) if span.trouble is None}
 
 

@@ -126,7 +126,7 @@ def upcoming() -> Select[*tuple[Any, ...]]:
     s = _slot
     columns: tuple[Any, ...] = (
         s.id, s.occurrence, s.starts_at, s.ends_at, s.time_zone, s.mode, s.capacity, s.clinician_id, s.location_id,
-        s.room_id, s.condition_id, s.category_id,
+        s.room_id, s.condition_id, s.category_id, s.status,
     )  # fmt: skip
     query = core_select(*columns).where(
         col(s.schedule_id) == bindparam("id", type_=Uuid()),

@@ -141,7 +141,7 @@ async def replace_slot_schedule(
     """Change a schedule.
 
     The slots that are posted follow it: new ones are posted, up to the day that was posted before; those that it has no
-    longer are cancelled, unless they are booked: these are kept and named. Needs the scope `slots:write`.
+    longer are cancelled, unless they are booked or closed: these are kept and named. Needs the scope `slots:write`.
     """
     wish = await with_present_slugs(session, wish)
     return await schedule_changes.change(
