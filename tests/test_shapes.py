@@ -19,6 +19,8 @@ from tests.wishes import PATIENT, booking_wish, slot_wish
 SLOT_ID = "01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"
 SLOT = slot_wish(clinician="dr-wu", location="main", condition="some-condition", external_id="their-1")
 BOOKING = booking_wish(SLOT_ID, condition="some-condition")
+# A day from the ends of the calendar.
+SHOWN_EVERYWHERE = (datetime(1, 1, 2, tzinfo=UTC), datetime.max.replace(tzinfo=UTC) - timedelta(days=1))
 CONTROLS = [chr(code) for code in (*range(32), *range(127, 160))]
 NO_PHONES = (
     *("", "+", "+123456", "+1234567890123456", "+0301234567", "0301234567", "+49 30 1234567", "+49-30-1234567"),
@@ -162,6 +164,12 @@ def test_an_instant_is_kept_in_utc(naive: datetime, zone: timezone, separator: s
     assert kept.tzinfo is UTC
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T20:00:00Z", "9999-12-31T04:00:00Z"])
+def test_an_instant_that_some_clock_cannot_show_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="outside of the calendar"):
+        INSTANT.validate_python(text)
+
+
 @given(st.datetimes())
 def test_an_instant_without_an_offset_is_refused(naive: datetime) -> None:
     with pytest.raises(ValidationError, match="needs an offset"):
@@ -171,7 +179,9 @@ def test_an_instant_without_an_offset_is_refused(naive: datetime) -> None:
 @given(st.datetimes(), st.datetimes())
 def test_a_slot_ends_after_it_begins(starts_at: datetime, ends_at: datetime) -> None:
     sent = SLOT | {"starts_at": f"{starts_at.isoformat()}Z", "ends_at": f"{ends_at.isoformat()}Z"}
-    assert (understood(ConsultationSlotCreate, sent) is not None) == (ends_at > starts_at)
+    first, last = (end.replace(tzinfo=None) for end in SHOWN_EVERYWHERE)
+    is_shown_everywhere = first <= starts_at and ends_at <= last
+    assert (understood(ConsultationSlotCreate, sent) is not None) == (ends_at > starts_at and is_shown_everywhere)
 
 
 def test_the_controls_are_all_that_unicode_calls_so() -> None:

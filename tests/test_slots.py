@@ -29,6 +29,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "no such offset": ({"starts_at": "2031-05-06T09:00:00+99:00"}, "/starts_at", "datetime_from_date_parsing"),
     "before the calendar": ({"starts_at": "0001-01-01T00:00:00+14:00"}, "/starts_at", "instant"),
     "after the calendar": ({"ends_at": "9999-12-31T23:59:59-12:00"}, "/ends_at", "instant"),
+    "on no clock of Tokyo": ({"starts_at": "9999-12-31T20:00:00Z", "time_zone": "Asia/Tokyo"}, "/starts_at", "instant"),
     "line break": ({"starts_at": "2031-05-06T09:00:00Z\n"}, "/starts_at", "datetime_from_date_parsing"),
     "no begin": ({"starts_at": None}, "/starts_at", "instant"),
     "end before begin": ({"ends_at": "2020-05-06T09:00:00Z"}, "/ends_at", "end_before_start"),

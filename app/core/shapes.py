@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Final
@@ -32,6 +32,9 @@ _LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _TEXT_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 
 _INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?$")
+# A day from the calendar's ends, so that the clock of every zone can show what lies between.
+_FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+_LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 class RequestShape(BaseModel):
@@ -72,10 +75,10 @@ def _rfc_3339(value: Any) -> Any:
 
 
 def _to_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError("instant", "lies outside of the calendar") from None
+    # Compared, where it lies beyond the calendar in UTC, without being computed.
+    if not _FIRST_MOMENT <= value <= _LAST_MOMENT:
+        raise PydanticCustomError("instant", "lies outside of the calendar")
+    return value.astimezone(UTC)
 
 
 @cache
