@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from app.access.tables import AuditEntry
-from app.consultations import schedule_horizon, schedule_posting, schedules, slots
+from app.consultations import schedule_expansion, schedule_horizon, schedule_posting, schedules, slots
 from app.consultations.schedule_horizon import SchedulesFailed, extend_all
 from app.consultations.schedule_shapes import SlotScheduleCreate
 from app.consultations.schedule_tables import ScheduleStatus, SlotSchedule
@@ -21,7 +21,7 @@ from app.consultations.tables import ConsultationSlot
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.settings import Settings
-from tests.clinics import at, day, make_schedule, open_clinic, post_until, schedule_wish
+from tests.clinics import at, day, make_schedule, open_clinic, post_until, put_schedule, schedule_wish
 from tests.processes import environment_of, run
 from tests.rows import counts, everything
 from tests.rows import run as run_statements
@@ -62,6 +62,48 @@ async def test_a_long_horizon_is_posted_in_short_transactions(
     assert database.writes - before == 5
     assert await extend_all(database, by="worker") == 0
     assert database.writes - before == 5
+
+
+async def test_no_horizon_is_so_long_that_its_schedule_cannot_be_changed(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule_horizon, "AT_ONCE", 4)
+    for module in (schedule_horizon, schedule_expansion):
+        monkeypatch.setattr(module, "MOST_AT_ONCE", 10, raising=False)
+    schedule = await make_schedule(client, admin, horizon_days=30)
+    # Two slots a day, in spans of two days.
+    assert await extend_all(database, by="worker") == 10
+    assert await extend_all(database, by="worker") == 0
+    changed = await put_schedule(client, admin, schedule, horizon_days=30, capacity=2)
+    assert [len(changed[name]) for name in ("added", "cancelled")] == [10, 10]
+    assert changed["schedule"]["posted_until"] == day(5).isoformat()
+
+
+async def test_who_is_to_stop_does_not_go_on_with_the_next_schedule(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver may turn the cancellation into an error of its own."""
+    begun, is_begun = [], asyncio.Event()
+
+    async def extend(_database: Database, schedule_id: UUID, **_: str) -> int:
+        begun.append(schedule_id)
+        is_begun.set()
+        if len(begun) == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ConnectionError
+        return 0
+
+    monkeypatch.setattr(schedule_horizon, "_extend", extend)
+    for _ in range(2):
+        await make_schedule(client, admin, horizon_days=1)
+    extending = asyncio.create_task(extend_all(database, by="worker"))
+    await is_begun.wait()
+    extending.cancel()
+    with pytest.raises(ConnectionError):
+        await extending
+    assert len(begun) == 1
 
 
 async def test_what_becomes_free_is_posted_the_next_time(

@@ -1,5 +1,6 @@
 """Schedules that are kept posted some days ahead: the worker extends them."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, Final
@@ -9,7 +10,7 @@ from sqlalchemy import Row
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.consultations import schedule_expansion, schedule_posting, schedule_queries, schedules
-from app.consultations.occurrences import OccurrenceState
+from app.consultations.occurrences import MOST_AT_ONCE, OccurrenceState
 from app.consultations.schedule_tables import ScheduleStatus
 from app.core import clock, logs
 from app.core.db import Database, rows
@@ -33,7 +34,11 @@ async def extend_all(database: Database, *, by: str) -> int:
     for schedule_id in ids:
         try:
             posted += await _extend(database, schedule_id, by=by)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the other schedules are not to wait for it
+        except Exception as error:  # whatever it was, the other schedules are not to wait for it
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Then the driver may have said so in an error of its own: nothing is to be begun any more.
+                raise
             logs.failure("schedule_failed", error, schedule=str(schedule_id))
             failed += 1
     if failed:
@@ -63,8 +68,13 @@ async def _due(session: AsyncSession, schedule: Row[Any]) -> Any:
     now = await clock.now_in(session)
     today = schedule_expansion.today(schedule.time_zone, now=now)
     at_once = timedelta(days=max(1, AT_ONCE // max(1, len(source.pattern.begins))))
+    seen = 0
     for first, last in _windows(today, today + timedelta(days=schedule.horizon_days), at_once):
         found = await schedule_expansion.expand(session, source, first=first, last=last, now=now)
+        seen += len(found)
+        # A change looks at all that is posted, in one call.
+        if seen > MOST_AT_ONCE:
+            return
         is_new = schedule.posted_until is None or schedule.posted_until < last
         if is_new or any(each.state is OccurrenceState.TO_POST for each in found):
             yield first, last

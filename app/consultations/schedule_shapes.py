@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.consultations import recurrence
-from app.consultations.occurrences import LONGEST
+from app.consultations.occurrences import LONGEST, MOST_AT_ONCE
 from app.consultations.tables import MAX_SEATS, SlotMode
 from app.core.shapes import NOT_IN_EXAMPLE, Line, RequestShape, Slug, TimeZone, WholeNumber
 
@@ -140,7 +140,8 @@ class SlotScheduleCreate(RequestShape):
     )
     horizon_days: Horizon | None = Field(
         default=None,
-        description="Keep it posted so many days ahead. Absent: only what an admin posts.",
+        description=f"Keep it posted so many days ahead, but no more than {MOST_AT_ONCE} slots. Absent: only what an "
+        "admin posts.",
         json_schema_extra=NOT_IN_EXAMPLE,
     )
 
