@@ -54,6 +54,24 @@ def test_a_rule_gives_the_days_that_the_rfc_says() -> None:
         assert (text, [day.isoformat() for day in found]) == (text, expected)
 
 
+@pytest.mark.parametrize("week_start", WEEKDAYS)
+def test_the_first_week_is_a_whole_week_of_which_the_rule_takes_what_comes_first_or_last(week_start: str) -> None:
+    """Section 3.3.10: "A set of recurrence instances starts at the beginning of the interval"."""
+    monday = date(2027, 1, 4) + timedelta(days=WEEKDAYS.index(week_start))
+    for begin in (monday + timedelta(days=number) for number in range(7)):
+        last = begin + timedelta(days=41)
+        weeks = [
+            [day for n in range(7) if (day := monday + timedelta(days=7 * week + n)).weekday() in (0, 2, 4)]
+            for week in range(0, 8, 2)
+        ]
+        for place in (1, 2, -1):
+            chosen = [week[place - (place > 0)] for week in weeks]
+            expected = [day for day in chosen if begin <= day <= last]
+            text = f"FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE,FR;BYSETPOS={place};WKST={week_start}"
+            assert days(parse(text), begin=begin, last=last) == expected
+            assert days(parse(f"{text};COUNT=2"), begin=begin, last=last) == expected[:2]
+
+
 @st.composite
 def _rules(draw: st.DrawFn) -> str:
     """Rules that `parse` takes."""
@@ -86,8 +104,11 @@ def test_what_is_asked_about_the_end_of_the_calendar_is_answered_as_if_asked_abo
     last = begin + timedelta(days=length)
     rule = parse(text)
     first, end = (datetime.combine(day, datetime.min.time()) for day in (begin, min(last, rule.until or last)))
+    if rule.frequency == dateutil.WEEKLY and "byweekday" in rule.options:
+        # From the week's begin: where there are no places in it, that is all the same.
+        first -= timedelta(days=(first.weekday() - rule.options.get("wkst", dateutil.MO).weekday) % 7)
     found = dateutil.rrule(rule.frequency, dtstart=first, until=end, **rule.options)
-    assert days(rule, begin=begin, last=last) == [moment.date() for moment in found][: rule.count]
+    assert days(rule, begin=begin, last=last) == [day for each in found if (day := each.date()) >= begin][: rule.count]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

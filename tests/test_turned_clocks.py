@@ -1,4 +1,4 @@
-"""Every time that the clocks of seven zones are turned from 2025 to 2040: what a schedule posts then, and what not.
+"""Every time that the clocks of eight zones are turned from 2025 to 2040: what a schedule posts then, and what not.
 
 What a clock shows is asked of it minute by minute, so that nothing here is computed as the schedule computes it.
 """

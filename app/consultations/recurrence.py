@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -75,10 +75,13 @@ def days(rule: Rule, *, begin: date, last: date) -> list[date]:
         return []
     years = _years_to_the_end(begin.year, end.year)
     first, until = (datetime(day.year + years, day.month, day.day) for day in (begin, end))  # noqa: DTZ001 - wall clock
+    later = first.toordinal() - begin.toordinal()
+    if rule.frequency == dateutil.WEEKLY and {"bysetpos", "byweekday"} <= rule.options.keys():
+        # The places of a week are those of all of it; dateutil counts them in the rest of the first one.
+        first -= timedelta(days=(first.weekday() - rule.options.get("wkst", dateutil.MO).weekday) % 7)
     # Not its own COUNT beside UNTIL: dateutil warns of that, because the RFC forbids a rule to say both.
     found = dateutil.rrule(rule.frequency, dtstart=first, until=until, **rule.options)
-    back = begin.toordinal() - first.toordinal()
-    return [date.fromordinal(moment.toordinal() + back) for moment in found][: rule.count]
+    return [day for moment in found if (day := date.fromordinal(moment.toordinal() - later)) >= begin][: rule.count]
 
 
 @lru_cache(maxsize=256)
