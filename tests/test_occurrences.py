@@ -67,7 +67,7 @@ def test_what_is_said_first() -> None:
     wanted = span(0, 30)
     untold = Span(wanted.occurrence, wanted.day, OccurrenceState.LOCAL_TIME_MISSING)
     everything = Surroundings(
-        posted={wanted.occurrence: PostedSlot(UUID(int=1), "open")},
+        posted={wanted.occurrence: PostedSlot(UUID(int=1), "open", moment(0), moment(30))},
         taken=[blocked(0, 30, 2)],
         absences=[blocked(0, 30, 3)],
         holidays={date(2031, 5, 6): "Synthetic Day"},

@@ -228,6 +228,18 @@ async def test_a_slot_that_was_cancelled_is_not_posted_again(client: httpx.Async
     assert shown == [(True, "cancelled"), (False, "open")]
 
 
+async def test_a_slot_that_was_moved_is_shown_where_it_is(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
+    schedule = await make_schedule(client, admin)
+    slot_id = (await post_until(client, admin, schedule, day(1)))["slot_ids"][0]
+    times = {"starts_at": f"{day(2)}T15:00:00Z", "ends_at": f"{day(2)}T15:45:00Z"}
+    moved = await client.patch(f"/consultation-slots/{slot_id}", json=times, headers=admin | {"If-Match": "*"})
+    assert moved.status_code == 200
+    answer = await client.get(f"/slot-schedules/{schedule['id']}/occurrences?to={day(1)}", headers=admin)
+    shown = answer.json()["items"][0]
+    assert (shown["occurrence"], shown["slot_id"]) == (f"{day(1)}T09:00", slot_id)
+    assert {name: shown[name] for name in times} == times
+
+
 async def test_what_has_begun_is_past(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
     schedule = await make_schedule(
         client, admin, valid_from=LONG_AGO, session_starts="00:00", session_ends="24:00", length_minutes=720

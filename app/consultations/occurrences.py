@@ -79,10 +79,12 @@ class Span(NamedTuple):
 
 
 class PostedSlot(NamedTuple):
-    """What an occurrence has become."""
+    """What an occurrence has become, and when it is: it may have been moved."""
 
     id: UUID
     status: str
+    starts_at: datetime
+    ends_at: datetime
 
 
 class Blocked(NamedTuple):
@@ -191,7 +193,8 @@ def _occurrence(  # noqa: PLR0911 - one for each state
 ) -> Occurrence:
     posted = around.posted.get(span.occurrence)
     if posted is not None:
-        return Occurrence(span, OccurrenceState.POSTED, posted.id, posted.status)
+        where = span._replace(starts_at=posted.starts_at, ends_at=posted.ends_at)
+        return Occurrence(where, OccurrenceState.POSTED, posted.id, posted.status)
     if span.starts_at is None or span.ends_at is None:
         return Occurrence(span, span.trouble or OccurrenceState.LOCAL_TIME_MISSING)
     if span.starts_at <= now:

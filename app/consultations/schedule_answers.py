@@ -74,7 +74,7 @@ class OccurrencePublic(ResponseShape):
     )
     starts_at: datetime | MISSING = Field(
         default=MISSING,
-        description="Begin, UTC; absent where the local clock does not tell.",
+        description="Begin, UTC: of a slot that was posted, its own; absent where the local clock does not tell.",
         examples=["2027-01-12T08:00:00Z"],
     )
     ends_at: datetime | MISSING = Field(

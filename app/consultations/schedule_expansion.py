@@ -180,7 +180,11 @@ async def _surroundings(
     whose = {"clinician_id": source.clinician_id, "location_id": source.location_id}
     away = await rows(session, schedule_queries.absent(), window | whose) if any(whose.values()) else []
     return Surroundings(
-        posted={row.occurrence: PostedSlot(row.id, row.status) for row in own if row.id not in without},
+        posted={
+            row.occurrence: PostedSlot(row.id, row.status, row.starts_at, row.ends_at)
+            for row in own
+            if row.id not in without
+        },
         taken=[each for each in taken if each.id not in without],
         absences=[Blocked(*row) for row in away],
         holidays=await _holidays(session, source, days),
