@@ -40,6 +40,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "begins at a moment": ({"valid_from": "2027-01-01T00:00:00"}, "/valid_from", "full_date"),
     "begins at a number": ({"valid_from": 20270101}, "/valid_from", "full_date"),
     "added before its begin": ({"rdates": [day(0).isoformat()]}, "/valid_from", "rdate_outside"),
+    "added after ten years": ({"rdates": [day(4000).isoformat()]}, "/valid_from", "rdate_outside"),
     "ends before it has begun": ({"session_ends": "09:00"}, "/session_ends", "end_before_start"),
     "at no time": ({"session_starts": "24:00"}, "/session_starts", "string_pattern_mismatch"),
     "longer than the session": ({"length_minutes": 61}, "/length_minutes", "longer_than_session"),

@@ -178,8 +178,8 @@ class SlotScheduleCreate(RequestShape):
     @field_validator("valid_from")
     @classmethod
     def _nothing_before(cls, valid_from: date, info: ValidationInfo) -> date:
-        if any(day < valid_from for day in info.data.get("rdates", [])):
-            raise PydanticCustomError("rdate_outside", "is later than one of rdates")
+        if any(not valid_from <= day <= valid_from + LONGEST for day in info.data.get("rdates", [])):
+            raise PydanticCustomError("rdate_outside", "is later than one of rdates, or ten years before one")
         return valid_from
 
     @field_validator("valid_until")
