@@ -13,7 +13,6 @@ from app.core.db import Database
 from tests.rows import counts, run
 
 SEAT_LIVE = "uq_consultation_bookings_seat_live"
-EXCLUSION = "ex_consultation_slots_clinician_overlap"
 GUARDED = (
     "audit_entries",
     "audit_seals",
@@ -31,7 +30,7 @@ def taking_away(name: str, dialect: str) -> str:
         return f"DROP INDEX {name}"
     if dialect == "sqlite":
         return f"DROP TRIGGER {name}"
-    if name == EXCLUSION:
+    if name.startswith("ex_"):
         return f"ALTER TABLE consultation_slots DROP CONSTRAINT {name}"
     (table,) = (table for table in GUARDED if name.startswith(f"ck_{table}"))
     return f"ALTER TABLE {table} DISABLE TRIGGER {name}"

@@ -69,14 +69,14 @@ def drill(settings: Settings, options: Options) -> Stage:
 
 @asynccontextmanager
 async def _opened(settings: Settings, runner: asyncio.Runner) -> AsyncIterator[Stage]:
-    app, database = create_app(settings), Database(settings)
+    # Its seconds are not the model's: nothing may be remembered while the model's clock moves.
+    app, database = create_app(settings.model_copy(update={"pages_memory_mb": 0})), Database(settings)
     async with database.write() as session:
         key = await callers.create_key(session, name=secrets.token_hex(8), scopes=list(Scope), is_live=False)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://carepath.test") as client,
     ):
-        # Its seconds are not the model's: nothing may be remembered while the model's clock moves.
         app.state.brief = BriefMemory(app.state.database, seconds=0)
         yield Stage(runner, client, database, settings, {"Authorization": f"Bearer {key}"})
     await database.close()
