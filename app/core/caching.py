@@ -1,5 +1,6 @@
 """Conditional reads (RFC 9110, section 13): every answer to a GET has a strong ETag, and 304 where it still holds."""
 
+import asyncio
 import gzip
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -16,6 +17,8 @@ from app.core.etags import etag, matches
 
 PUBLIC = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
 REVALIDATE = "no-cache"
+# Of this many bytes and more, packing is left to a thread.
+_LARGE = 64 * 1024
 # What tells of a body is not in an answer without one.
 NOT_IN_304 = frozenset({"content-encoding", "content-length", "content-type"})
 
@@ -50,7 +53,7 @@ class ConditionalRoute(APIRoute):
             response = await handler(request)
             if response.status_code == HTTPStatus.OK:
                 if self.is_packed:
-                    _pack(request, response)
+                    await _pack(request, response)
                 return _conditional(request, response, self.cache_control)
             return response
 
@@ -70,16 +73,23 @@ class FreshRoute(ConditionalRoute):
     cache_control = REVALIDATE
 
 
-def _pack(request: Request, response: Response) -> None:
+async def _pack(request: Request, response: Response) -> None:
     varies = response.headers.get("vary")
     response.headers["vary"] = f"Accept-Encoding, {varies}" if varies else "Accept-Encoding"
     if takes_gzip(", ".join(request.headers.getlist("accept-encoding"))):
-        # Without the time: the same text has the same bytes, and so the same tag, whoever packs it and when.
-        packed = gzip.compress(bytes(response.body), mtime=0)
+        body = bytes(response.body)
+        # Measured: 0.7 ms for 30 kB, 440 ms for 4 MB, a category of 10,000 conditions. Nobody waits for that.
+        is_large = len(body) > _LARGE
+        packed = await asyncio.to_thread(_packed, body) if is_large else _packed(body)
         if len(packed) < len(response.body):
             response.body = packed
             response.headers["content-encoding"] = "gzip"
             response.headers["content-length"] = str(len(packed))
+
+
+def _packed(body: bytes) -> bytes:
+    # Without the time: the same text has the same bytes, and so the same tag, whoever packs it and when.
+    return gzip.compress(body, mtime=0)
 
 
 def _conditional(request: Request, response: Response, cache_control: str) -> Response:
