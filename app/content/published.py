@@ -18,7 +18,7 @@ from app.content.conditions import ConditionReference
 from app.content.editions import Edition, Step
 from app.content.locales import Languages
 from app.core import logs
-from app.core.db import Database
+from app.core.db import Database, DatabaseBusy
 
 # In seconds. What others publish is seen here after both of them at the latest.
 LOOK_EVERY: Final = 0.25
@@ -41,6 +41,8 @@ class PublishedPages:
         # What the answers were made of: it is another one exactly when those are gone that it touched.
         self._edition: Edition | None = None
         self._looking = asyncio.Lock()
+        # How many looks have failed.
+        self._failures = 0
         # How many of this process's own publishes that edition is sure to hold.
         self._publishes = database.publishes
         self._age = 0
@@ -115,15 +117,23 @@ class PublishedPages:
         return self._publishes == self._database.publishes
 
     async def _look(self, *, is_due: bool) -> Edition:
+        failures = self._failures
         async with self._looking:
+            if failures != self._failures:
+                # Each of those who waited would wait as long again, one after the other.
+                raise DatabaseBusy
             publishes, edition = self._database.publishes, self._edition
             is_own = publishes != self._publishes
             if edition is not None and not is_own and not is_due:
                 # Whoever held the lock has looked.
                 return edition
-            # Not one of the connections for reads: those who hold them may be waiting for this.
-            async with self._database.look() as connection, AsyncSession(connection) as session:
-                step = await editions.look(session, edition)
+            try:
+                # Not one of the connections for reads: those who hold them may be waiting for this.
+                async with self._database.look() as connection, AsyncSession(connection) as session:
+                    step = await editions.look(session, edition)
+            except Exception:
+                self._failures += 1
+                raise
             if step is not None:
                 self._turn(step)
                 edition = step.edition
