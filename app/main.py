@@ -28,6 +28,7 @@ from app.core.problems import answer_with_problems
 from app.core.settings import Settings
 from app.lane import Lane
 from app.listings import Listings
+from app.replies import counted
 from app.routers import (
     absences,
     audit,
@@ -187,7 +188,8 @@ def _lifespan(
             # SQLite has no other process to do it.
             jobs = worker.alongside(database, app.state.keyring, settings) if settings.sqlite_path else nullcontext()
             due = timer.kept(database, needs_approval=settings.needs_approval)
-            async with due, app.state.published.kept_fresh(), app.state.search.kept_fresh(), jobs:
+            told = counted(lane.published, listings)
+            async with due, app.state.published.kept_fresh(), app.state.search.kept_fresh(), jobs, told:
                 yield
             # Writes outlive their requests: see Finish.
             await asyncio.gather(*writes, return_exceptions=True)

@@ -23,8 +23,6 @@ from app.core.db import Database, DatabaseBusy
 # In seconds. What others publish is seen here after both of them at the latest.
 LOOK_EVERY: Final = 0.25
 LINGER: Final = 0.25
-# How often the log says how many were answered from memory.
-TELL_EVERY: Final = 60.0
 _MEBIBYTE: Final = 1024 * 1024
 _MOST_REFERENCES: Final = 10_000
 
@@ -163,14 +161,9 @@ class PublishedPages:
     async def _watch(self) -> None:
         is_out, loop = False, asyncio.get_running_loop()
         next_at = loop.time()
-        told, tell_at = 0, next_at + TELL_EVERY
         while True:
             next_at = max(next_at + LOOK_EVERY, loop.time())
             await asyncio.sleep(next_at - loop.time())
-            if next_at >= tell_at:
-                # In the place of a line for each: they are as many as the machine can send.
-                logs.event("answered_from_memory", requests=self.answered - told)
-                told, tell_at = self.answered, next_at + TELL_EVERY
             if self._edition is None:
                 # Nobody has asked yet, so nothing is remembered.
                 continue
