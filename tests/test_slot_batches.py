@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from app.access.callers import Scope
 from app.access.tables import AuditEntry
+from app.consultations import batch_queries
 from app.consultations.schedule_tables import Room
 from app.consultations.slot_edit_shapes import ConsultationSlotBatch
 from app.consultations.tables import BookingState, Clinician, ConsultationBooking, ConsultationSlot, Location
@@ -171,6 +172,37 @@ async def test_who_may_not_move_is_in_the_way_of_who_wants_its_place(
         3: (409, "slot-overlaps", [("/clinician", "clinician_busy")]),
     }
     assert await rows_of(database) == [booked, follower, third]
+
+
+@pytest.mark.usefixtures("place")
+async def test_who_may_not_move_stops_the_whole_row_behind_it_with_a_statement_and_no_more_for_each(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each slot holds its room too; every other one is without a clinician.
+    there: list[dict[str, Any]] = [
+        wish | {"external_id": f"x{row}", "location": "house", "room": "one", "clinician": "dr-a" if row % 2 else None}
+        for row, wish in enumerate(wishes(61))
+    ]
+    sent = there[:60]
+    await send_slots(client, admin, sent)
+    before = await rows_of(database)
+    await make_booking(database, before[-1]["id"])
+    asked, in_the_way = [], batch_queries.in_the_way
+
+    async def count(session: Any, kind: str, rows: Any) -> Any:
+        asked.append(kind)
+        return await in_the_way(session, kind, rows)
+
+    monkeypatch.setattr(batch_queries, "in_the_way", count)
+    moved = [wish | {n: there[row + 1][n] for n in ("starts_at", "ends_at")} for row, wish in enumerate(sent)]
+    answer = await send_slots(client, admin, [*moved, *wishes(1, clinician="dr-b")], query="?mode=partial")
+    assert problems(answer) == {
+        **{row: (409, "slot-overlaps", [("/room", "room_busy")]) for row in range(1, 60)},
+        60: (409, "slot-booked", []),
+    }
+    assert outcomes(answer)[60] == "created"
+    assert [row for row in await rows_of(database) if row["external_id"]] == before
+    assert len(asked) == 2
 
 
 async def test_live_bookings_keep_their_slots_time_and_seats(

@@ -145,24 +145,33 @@ async def lift(session: AsyncSession, stage: Stage) -> None:
 
 async def examine_places(session: AsyncSession, stage: Stage, look: Look, *, is_atomic: bool) -> None:
     """Refuse what overlaps with slots that are there and stay where they are."""
-    while True:
-        for page in stage.pages(where="overlap_reason IS NULL AND (slot_id IS NULL OR is_lifted)"):
-            for kind in ("clinician", "room"):
-                asked = [
-                    {"row": row.row, "holder": holder, "starts_at": row.starts_at, "ends_at": row.ends_at}
-                    for row in page
-                    if (holder := getattr(look.known.pointers(row), f"{kind}_id")) is not None
-                ]
-                found = await batch_queries.in_the_way(session, kind, asked)
-                stage.refuse((row, _overlaps_slot(kind, slot_id)) for row, slot_id in found)
-            await asyncio.sleep(0)
-        dropped = stage.dropped()
-        if not dropped or is_atomic:
-            return
-        # They stay where they were, and so may be in the way of others that were not.
+    for page in stage.pages(where="overlap_reason IS NULL AND (slot_id IS NULL OR is_lifted)"):
+        for kind in ("clinician", "room"):
+            asked = [
+                {"row": row.row, "holder": holder, "starts_at": row.starts_at, "ends_at": row.ends_at}
+                for row in page
+                if (holder := getattr(look.known.pointers(row), f"{kind}_id")) is not None
+            ]
+            found = await batch_queries.in_the_way(session, kind, asked)
+            stage.refuse((row, _overlaps_slot(kind, slot_id)) for row, slot_id in found)
+        await asyncio.sleep(0)
+    holders = _holders(look.known)
+    # Who is refused stays in its place, and so is in the way of whoever wants that, who is refused in turn.
+    while not is_atomic and (dropped := stage.dropped()):
         for some in _some(dropped):
-            await batch_queries.put_back(session, [slot_id for _, slot_id in some])
+            for slot in await batch_queries.put_back(session, [slot_id for _, slot_id in some]):
+                for kind, name in (holders[each] for each in (slot.clinician_id, slot.room_id) if each in holders):
+                    wanting = stage.wanting(kind, name, slot.starts_at, slot.ends_at)
+                    stage.refuse((row, _overlaps_slot(kind, slot.id)) for row in wanting)
         stage.lift((row for row, _ in dropped), is_lifted=False)
+
+
+def _holders(known: References) -> dict[UUID | None, tuple[str, str]]:
+    """The clinicians and rooms of the file, as its stage calls them: nobody wants the time of any others."""
+    locations = {place.id: slug for slug, place in known.locations.items()}
+    rooms = [(id_, locations[at], slug) for (at, slug), id_ in known.rooms.items() if at in locations]
+    held: dict[UUID | None, tuple[str, str]] = {id_: ("clinician", slug) for slug, id_ in known.clinicians.items()}
+    return held | {id_: ("room", f"{location}/{slug}") for id_, location, slug in rooms}
 
 
 def columns_for(row: Staged, known: References) -> dict[str, Any]:

@@ -65,7 +65,7 @@ _LIFT: Final = (
 )
 _PUT_BACK: Final = (
     f"UPDATE consultation_slots SET overlap_reason = NULL WHERE overlap_reason = '{_MOVING}'"  # noqa: S608 - our own
-    " AND id IN (SELECT asked.id FROM {asked})"
+    " AND id IN (SELECT asked.id FROM {asked}) RETURNING id, clinician_id, room_id, starts_at, ends_at"
 )
 _INSERT: Final = (
     f"INSERT INTO consultation_slots ({', '.join(_NEW)})"  # noqa: S608 - names of our own columns
@@ -122,9 +122,10 @@ async def lift(session: AsyncSession, ids: Iterable[Any]) -> None:
     await _run(session, _LIFT, ("id",), [{"id": slot_id} for slot_id in ids])
 
 
-async def put_back(session: AsyncSession, ids: Iterable[Any]) -> None:
-    """Let these hold their time again."""
-    await _run(session, _PUT_BACK, ("id",), [{"id": slot_id} for slot_id in ids])
+async def put_back(session: AsyncSession, ids: Iterable[Any]) -> Sequence[Any]:
+    """Let these hold their time again; says whose it is, and when."""
+    told = {name: _TYPES[name] for name in ("id", "clinician_id", "room_id", "starts_at", "ends_at")}
+    return await rows(session, _made(_dialect(session), _PUT_BACK, ("id",), "", **told), _bound_ids(session, ids))
 
 
 async def insert(session: AsyncSession, slots: Sequence[Mapping[str, Any]]) -> None:

@@ -5,17 +5,20 @@ SQLite keeps it in a temporary file without a name, which ends with the process,
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from app.consultations.slot_edit_shapes import Outcome
 from app.consultations.slot_shapes import ConsultationSlotCreate
-from app.consultations.staged_rows import SAID, Named, Staged, result, said_of, staged, told
+from app.consultations.staged_rows import SAID, Named, Staged, number_of, result, said_of, staged, told
 from app.consultations.timelines import Span
 from app.core.errors import Refusal
 
 # Rows that are handled together: few enough that whoever waits for the event loop does not notice.
 AT_ONCE: Final = 250
+# Whose time a row holds: a room's slug is its location's own.
+_HOLDERS: Final = {"clinician": "clinician", "room": "location || '/' || room"}
 _TABLE: Final = f"""
 CREATE TABLE slots (
   row INTEGER PRIMARY KEY, {", ".join(SAID)},
@@ -27,6 +30,8 @@ _INDEXES: Final = (
     "CREATE INDEX by_name ON slots (external_id)",
     "CREATE INDEX by_start ON slots (starts_at, row)",
     "CREATE INDEX by_slot ON slots (slot_id)",
+    *(f"CREATE INDEX by_{kind} ON slots ({holder}, starts_at)" for kind, holder in _HOLDERS.items()),
+    "CREATE INDEX dropped ON slots (row) WHERE is_lifted AND problem IS NOT NULL",
 )
 
 
@@ -146,6 +151,15 @@ class Stage:
         """Rows whose slots were lifted and are refused since, with their slots."""
         found = self._table.execute("SELECT row, slot_id FROM slots WHERE is_lifted AND problem IS NOT NULL")
         return [(row, UUID(slot_id)) for row, slot_id in found]
+
+    def wanting(self, kind: str, holder: str, starts_at: datetime, ends_at: datetime) -> list[int]:
+        """Rows that nothing is wrong with and that want time of this holder (see `spans`) in this span."""
+        found = self._table.execute(
+            f"SELECT row FROM slots WHERE {_HOLDERS[kind]} = ? AND starts_at < ? AND ends_at > ?"  # noqa: S608 - the same
+            " AND overlap_reason IS NULL AND problem IS NULL",
+            (holder, number_of(ends_at), number_of(starts_at)),
+        )
+        return [row for (row,) in found]
 
     def make(self, made: Iterable[tuple[int, UUID]]) -> None:
         """Note the ids of slots that were made."""

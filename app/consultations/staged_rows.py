@@ -55,8 +55,12 @@ class Named:
 
 def said_of(slot: ConsultationSlotCreate) -> tuple[Any, ...]:
     """A slot's columns on the stage."""
-    moments = (slot.starts_at - _EPOCH) // _STEP, (slot.ends_at - _EPOCH) // _STEP
-    return (*moments, *(getattr(slot, name) for name in SAID[2:]))
+    return (number_of(slot.starts_at), number_of(slot.ends_at), *(getattr(slot, name) for name in SAID[2:]))
+
+
+def number_of(moment: datetime) -> int:
+    """A moment on the stage."""
+    return (moment - _EPOCH) // _STEP
 
 
 def staged(found: tuple[Any, ...]) -> Staged:
