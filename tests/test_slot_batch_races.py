@@ -141,6 +141,25 @@ async def test_a_slot_that_is_being_posted_is_waited_for_and_then_named(
     assert await counts(database, ConsultationSlot) == [1 if mode is BatchMode.ATOMIC else 3]
 
 
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_name_that_a_slot_is_being_given_is_not_taken_back(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, named: bool
+) -> None:
+    (wish,) = wishes(1, external_id="x") if named else wishes(1)
+    (made,) = (await send_slots(client, admin, [wish])).json()["results"]
+    name = "x" if named else f"slot:{made['id']}"
+    async with database.write() as session:
+        await session.exec(change_slot(made["id"], external_id="y"))
+        batch = asyncio.create_task(send_slots(client, admin, [wish | {"external_id": name, "capacity": 7}]))
+        await asyncio.wait({batch}, timeout=0.5)
+        assert not batch.done()
+    assert outcomes(await batch) == ["created"]
+    kept = {
+        row["external_id"]: (str(row["id"]), row["capacity"]) for row in await everything(database, ConsultationSlot)
+    }
+    assert (kept["y"], kept[name][1]) == ((made["id"], wish["capacity"]), 7)
+
+
 @pytest.mark.parametrize("mode", BatchMode)
 @pytest.mark.usefixtures("clinicians")
 async def test_of_two_processes_with_overlapping_batches_never_both_have_a_time(

@@ -26,6 +26,11 @@ from app.consultations.tables import BookingState
 from app.core import clock
 from app.core.errors import InvalidInput, Refusal
 
+
+class SlotRenamed(Exception):
+    """What was matched by its name has another one by now: all is to be looked at anew."""
+
+
 # How a slot without an `external_id` is named in an export.
 BY_ID: Final = "slot:"
 _BY_ID: Final = re.compile(BY_ID + r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
@@ -98,7 +103,7 @@ async def examine_new(stage: Stage, look: Look) -> None:
 
 
 async def examine_present(session: AsyncSession, stage: Stage, look: Look) -> None:
-    """Lock the slots that are there, and see what of them is to be otherwise."""
+    """Lock the slots that are there, and see what of them is to be otherwise. Raises SlotRenamed."""
     for page in stage.pages(where="slot_id IS NOT NULL", order="slot_id"):
         found = await batch_queries.lock(session, [row.slot_id for row in page])
         # After their locks were waited for.
@@ -109,6 +114,9 @@ async def examine_present(session: AsyncSession, stage: Stage, look: Look) -> No
             try:
                 slot = present[row.slot_id]
                 columns = columns_for(row, look.known)
+                if slot.external_id not in (row.external_id, columns["external_id"]):
+                    # Somebody renamed it after we had found it, which is not ours to take back.
+                    raise SlotRenamed
                 differing = changed(slot, columns)
                 refuse_change(slot, columns, differing, now=look.now)
                 if differing:

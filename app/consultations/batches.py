@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.consultations import batch_looks, batch_queries
-from app.consultations.batch_looks import Look, Present
+from app.consultations.batch_looks import Look, Present, SlotRenamed
 from app.consultations.errors import ExternalIdTaken, SlotOverlaps
 from app.consultations.slot_columns import FIELDS
 from app.consultations.slot_edit_shapes import BatchMode, Outcome
@@ -58,6 +58,9 @@ async def post(database: Database, batch: Batch) -> bool:
                 await _post(session, batch)
         except _NothingWritten:
             return False
+        except SlotRenamed:
+            if tried == _TRIES:
+                raise ExternalIdTaken from None
         except DBAPIError as error:
             if tried == _TRIES or not _may_go_well(error):
                 raise
