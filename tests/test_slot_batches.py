@@ -227,6 +227,25 @@ async def test_live_bookings_keep_their_slots_time_and_seats(
     assert (await rows_of(database))[4]["id"] == gone["id"]
 
 
+async def test_a_hold_that_is_over_a_moment_after_it_was_looked_for_is_one_rows_fault(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [wish | {"external_id": f"x{row}"} for row, wish in enumerate(wishes(2))]
+    await send_slots(client, admin, sent)
+    held, _ = await rows_of(database)
+    over = {"state": BookingState.HELD, "hold_expires_at": clock.now() - timedelta(seconds=1)}
+    await make_booking(database, held["id"], **over)
+
+    async def none_yet(*_: Any) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(batch_queries, "stale_holds", none_yet)
+    later = {"ends_at": wishes(3)[2]["ends_at"]}
+    answer = await send_slots(client, admin, [wish | later for wish in sent], query="?mode=partial")
+    assert problems(answer) == {1: (409, "slot-booked", [])}
+    assert outcomes(answer)[1] == "updated"
+
+
 async def test_what_has_begun_or_is_cancelled_stays_as_it_is(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:

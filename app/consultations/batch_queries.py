@@ -38,11 +38,10 @@ _LOCKED: Final = (
     "SELECT {columns} FROM consultation_slots AS slots WHERE slots.id IN (SELECT asked.id FROM {asked})"
     " ORDER BY slots.id {lock}"
 )
-# The highest seat that is taken of slots whose rows are locked.
+# The highest live seat of slots whose rows are locked, as the guards see it: they do not know the time.
 _SEATS: Final = (
     "SELECT asked.id, max(bookings.seat) AS seat FROM {asked} JOIN consultation_bookings AS bookings"
-    " ON bookings.slot_id = asked.id WHERE bookings.state IN ('held', 'booked')"
-    " AND (bookings.hold_expires_at IS NULL OR bookings.hold_expires_at > {now}) GROUP BY asked.id"
+    " ON bookings.slot_id = asked.id WHERE bookings.state IN ('held', 'booked') GROUP BY asked.id"
 )
 _STALE: Final = (
     "SELECT bookings.id, bookings.state, bookings.version FROM consultation_bookings AS bookings"
@@ -96,7 +95,7 @@ async def lock(session: AsyncSession, ids: Iterable[Any]) -> Sequence[Any]:
 
 
 async def seats_taken(session: AsyncSession, ids: Iterable[Any]) -> dict[Any, int]:
-    """The highest seat that is taken now, by slot, of those that have one."""
+    """The highest live seat, by slot, of those that have one."""
     made = _made(_dialect(session), _SEATS, ("id",), id=Uuid(), seat=Integer())
     return {row.id: row.seat for row in await rows(session, made, _bound_ids(session, ids))}
 
