@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from app import server
 from app.consultations.schedule_tables import Room
@@ -153,3 +153,16 @@ def test_an_export_is_of_the_time_that_was_asked_for(settings: Settings, tmp_pat
     assert everything_since.stderr == "51 slots.\n"
     for wrong in ("tomorrow", "2027-01-01T09:00:00"):
         assert carepath(settings, tmp_path, "export", "--from", wrong).returncode == 1
+
+
+def test_an_export_that_fails_leaves_what_was_there(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "slots.csv").write_text("what was exported before")
+    on(settings, lambda database: run(database, text("DROP TABLE rooms" + cascade(settings))))
+    done = carepath(settings, tmp_path, "export", "slots.csv")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert (tmp_path / "slots.csv").read_text() == "what was exported before"
+
+
+def cascade(settings: Settings) -> str:
+    """What PostgreSQL needs to drop what others refer to."""
+    return "" if settings.sqlite_path else " CASCADE"

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 import click
@@ -103,12 +105,17 @@ def export_slots(file: Path | None, *, starts_from: str | None, starts_before: s
         return count
 
     def export() -> int:
-        # Line ends are the format's own.
-        if file is None:
-            with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as target:
-                return asyncio.run(server.use(settings, lambda database: write(database, target)))
-        with file.open("w", encoding="utf-8", newline="") as target:
-            return asyncio.run(server.use(settings, lambda database: write(database, target)))
+        # Line ends are the format's own. What was there stays until all of it has been read.
+        with TemporaryFile("w+", encoding="utf-8", newline="") as draft:
+            count = asyncio.run(server.use(settings, lambda database: write(database, draft)))
+            draft.seek(0)
+            with (
+                open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False)
+                if file is None
+                else file.open("w", encoding="utf-8", newline="")
+            ) as target:
+                copyfileobj(draft, target)
+        return count
 
     click.echo(f"{or_stop(export)} slots.", err=True)
 
