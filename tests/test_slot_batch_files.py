@@ -83,6 +83,7 @@ def test_what_is_in_a_file_is_read(form: str, body: bytes, slots: list[Any]) -> 
         ("csv", b'mode,capacity\n"video"x,1\n', ("/0", "csv_invalid")),
         ("csv", b"mode\nvideo\n\xff\n", ("/1", "csv_invalid")),
         ("csv", b"mode\nvideo\n" + b"x" * 2 * MOST_OF_ONE, ("/1", "csv_invalid")),
+        ("csv", b'mode\nvideo\n"' + b'\n","' * MOST_OF_ONE + b'"\n', ("/1", "csv_invalid")),
         ("csv", b"\xff\n", ("", "csv_invalid")),
     ],
 )

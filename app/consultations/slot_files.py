@@ -128,15 +128,17 @@ def _read_ndjson(file: IO[bytes]) -> Iterator[Any]:
 def _read_csv(file: IO[bytes]) -> Iterator[Any]:
     row = 0
     try:
-        reader = csv.reader(_texts(file), strict=True)
+        texts = _Texts(file)
+        reader = csv.reader(texts, strict=True)
         header = next(reader, [])
         for number, name in enumerate(header, start=1):
             if name not in COLUMNS:
                 raise InvalidInput.at("", "unknown_column", f"has a column, number {number}, that no slot has")
             if header.count(name) > 1:
                 raise InvalidInput.at("", "repeated_column", f"has column number {number} twice")
-        row = 1
+        row, texts.size = 1, 0
         for cells in reader:
+            texts.size = 0
             if cells:
                 yield _slot(header, cells)
                 row += 1
@@ -156,11 +158,18 @@ def _slot(header: list[str], cells: list[str]) -> Any:
     return slot
 
 
-def _texts(file: IO[bytes]) -> Iterator[str]:
-    for line in _lines(file):
-        if line is None:
-            raise ValueError
-        yield line.decode()
+class _Texts:
+    """The lines of a CSV file. A row takes as many as its quotes hold together: `size` is what it takes so far."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._lines, self.size = _lines(file), 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            if line is None or self.size + len(line) > MOST_OF_ONE:
+                raise ValueError
+            self.size += len(line)
+            yield line.decode()
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
