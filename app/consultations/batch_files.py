@@ -43,8 +43,9 @@ def _check(file: IO[bytes], form: FileFormat, most: int | None, done: Callable[[
         _refuse_number(count, most, is_all=True)
         stage.index()
         stage.fault((row, _repeats("/external_id", first)) for row, first in stage.repeated())
-        found = [(row, _overlaps_row(first, holder)) for row, first, holder in overlaps(stage.spans())]
-        stage.fault(found)
+        found = overlaps(stage.spans())
+        while some := list(islice(found, AT_ONCE)):
+            stage.fault((row, _overlaps_row(first, holder)) for row, first, holder in some)
     except BaseException:
         stage.close()
         raise

@@ -76,13 +76,21 @@ class Stage:
         ).fetchall()
 
     def spans(self) -> Iterator[Span]:
-        """What holds time, in the order of the rows; a holder is `clinician` or `room` with a name."""
-        for row, starts_at, ends_at, clinician, room in self._table.execute(
-            "SELECT row, starts_at, ends_at, clinician, location || '/' || room FROM slots"
-            " WHERE coalesce(clinician, room) IS NOT NULL AND overlap_reason IS NULL AND fault IS NULL ORDER BY row"
-        ):
-            holders = ("clinician", clinician), ("room", room)
-            yield Span(tuple(holder for holder in holders if holder[1] is not None), row, starts_at, ends_at)
+        """What holds time, in the order of the rows; a holder is `clinician` or `room` with a name.
+
+        What is wrong with a row may be noted once it was told.
+        """
+        last = 0
+        while found := self._table.execute(
+            f"SELECT row, starts_at, ends_at, {', '.join(_HOLDERS.values())} FROM slots"  # noqa: S608 - our own words
+            " WHERE coalesce(clinician, room) IS NOT NULL AND overlap_reason IS NULL AND fault IS NULL AND row > ?"
+            f" ORDER BY row LIMIT {AT_ONCE}",
+            (last,),
+        ).fetchall():
+            for row, starts_at, ends_at, *names in found:
+                holders = ((kind, name) for kind, name in zip(_HOLDERS, names, strict=True) if name is not None)
+                yield Span(tuple(holders), row, starts_at, ends_at)
+            last = found[-1][0]
 
     def fault(self, found: Iterable[tuple[int, Refusal]]) -> None:
         """Note what is wrong with rows by themselves or beside others of the file; what was noted before stays."""
