@@ -14,9 +14,11 @@ from sqlmodel import col
 from app.content import category_changes, search, search_answers, search_rows, slugs, withdrawals
 from app.content.editorial_tables import Subject
 from app.content.search import Search
+from app.content.search_ranks import Question
 from app.content.tables import ConditionPage, ContentVersion
 from app.core.db import Database
 from app.core.errors import Unavailable
+from app.core.ids import new_id
 from app.core.settings import Settings
 from tests.bench import pages as many_pages
 from tests.editing import begin
@@ -147,6 +149,21 @@ async def test_an_answer_is_made_once_and_kept_until_others_take_its_place(
     again = await index.find("leukemia", limit=1)
     assert again is not first
     assert again == first
+
+
+async def test_what_is_remembered_is_bounded(
+    app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_answers, "MOST_ITEMS", 100)
+    index: Search = app.state.search
+    assert await found(client, "ready") == []
+    answers = (await index._fresh()).answers  # noqa: SLF001 - nobody else may see what is remembered
+    answers.clear()
+    for number in range(10):
+        await index.find(f"leukemia {number}", limit=40)
+        await index.find_conditions(f"leukemia {number}", limit=40, among=frozenset({new_id()}))
+    kept = [(question, limit) for _, question, limit, _ in answers]
+    assert kept == [(Question("leukemia 8"), 40), (Question("leukemia 9"), 40)]
 
 
 async def test_while_the_database_is_out_what_was_known_is_found(

@@ -18,8 +18,9 @@ from app.core.shapes import DEFAULT_LOCALE, Named
 
 _Facet = TypeVar("_Facet", CategoryFacet, TypeFacet)
 _T = TypeVar("_T")
-# How many answers are remembered, of some ten kilobytes each.
+# How many answers are remembered, and how many items they may hold together, of some kilobytes each.
 MOST_ANSWERS: Final = 1_000
+MOST_ITEMS: Final = 10_000
 _ADDRESS: Final = {
     Subject.CONDITION: "/conditions",
     Subject.TREATMENT: "/treatment-options",
@@ -38,14 +39,20 @@ async def once(
 ) -> _T:
     """What is found this way, remembered as long as nothing else is published.
 
-    Who asks the same meanwhile waits for the same answer.
+    Who asks the same meanwhile waits for the same answer. What is found among some is not remembered: it may be among
+    thousands, each time others.
     """
+    loop = asyncio.get_running_loop()
+    if question.among is not None:
+        return await loop.run_in_executor(thread, search, snapshot, question, limit, after)
     answers, key = snapshot.answers, (search, question, limit, after)
     known = answers.get(key)
     if known is None:
-        if len(answers) >= MOST_ANSWERS:
-            del answers[next(iter(answers))]
-        loop = asyncio.get_running_loop()
+        items = limit + sum(most for _, _, most, _ in answers)
+        while answers and (len(answers) >= MOST_ANSWERS or items > MOST_ITEMS):
+            oldest = next(iter(answers))
+            items -= oldest[2]
+            del answers[oldest]
         known = answers[key] = loop.run_in_executor(thread, search, snapshot, question, limit, after)
         known.add_done_callback(lambda done: None if _is_good(done) else answers.pop(key, None))
     # One who gives up does not take the answer from the others.

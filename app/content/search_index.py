@@ -83,8 +83,9 @@ class Snapshot:
     places: Mapping[int, int]
     # By id and language.
     categories: Mapping[UUID, Mapping[str, Card]]
-    # What was answered from it, or is being answered, by question: forgotten with it.
-    answers: dict[Hashable, Future[Any]] = field(default_factory=dict)
+    # What was answered from it, or is being answered: forgotten with it.
+    # By how it was asked, the question, how many items at most, and after which place.
+    answers: dict[tuple[Hashable, Hashable, int, Hashable], Future[Any]] = field(default_factory=dict)
 
     def category(self, category_id: UUID, languages: Languages) -> Card:
         """A category, as this reader gets it."""
