@@ -1,5 +1,6 @@
 """Why something was found: which of its texts holds the words, and where they stand in it."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -7,7 +8,7 @@ from app.content.search_index import BETWEEN
 from app.content.search_marks import Grade, Line, Spot, best_of, held_by, lines_of, show
 from app.content.search_queries import MOST_WORDS, SHORTEST_BEGINNING_IN_TEXT, Stage
 from app.content.search_shapes import Place, SearchMatch
-from app.content.search_words import code_of, end_of_word, is_code, is_like, spans, typos, words_in, words_of
+from app.content.search_words import code_of, is_code, is_like, spans, typos, words_in, words_of
 
 _NAMES: Final = frozenset({Place.NAME, Place.ALTERNATE_NAMES})
 
@@ -169,10 +170,7 @@ def _most(lines: Sequence[Line], choices: Iterable[Iterable[str]]) -> list[int]:
 
 def _found(plain: str, beginning: str) -> Iterator[tuple[int, int]]:
     """Where the words stand that begin so, in plain ASCII text."""
-    start = plain.find(beginning)
-    while start >= 0:
-        end = start + len(beginning)
-        if not plain[start - 1 : start].isalnum():
-            end = end_of_word(plain, end)
-            yield start, end
-        start = plain.find(beginning, end)
+    # The beginning first: the places of its letters are found much faster than those of all words.
+    word = re.escape(beginning)
+    for found in re.finditer(rf"{word}(?<![a-z0-9]{word})[a-z0-9]*", plain):
+        yield found.span()

@@ -96,12 +96,6 @@ def words_in(plain: str) -> set[str]:
     return set(plain.translate(_NO_SIGNS).split() if plain.isascii() else _WORD.findall(plain))
 
 
-def end_of_word(plain: str, place: int) -> int:
-    """Where the word ends that a place of a plain ASCII text is in."""
-    found = _ASCII_WORD.match(plain, place)
-    return found.end() if found else place
-
-
 @lru_cache(maxsize=20_000)
 def _folded(token: str) -> tuple[str, ...]:
     return (token.lower(),) if token.isascii() else tuple(words_of(token))
