@@ -74,6 +74,8 @@ that they book.
 - Lists come in pages: follow `next` while it is there. It is relative to this API, like every link in an answer.
 - Every answer to a read has an `ETag`; send it back as `If-None-Match` and get `304` while it holds. `HEAD` works
   wherever `GET` does.
+- What is public is sent packed with gzip to whoever takes that, and nothing is to be taken for another format than it
+  says: `X-Content-Type-Options: nosniff`.
 - A refusal is a problem (RFC 9457): `code` is for programs, `detail` for people, `errors[]` names what is wrong.
 - An absent field is absent, never null. New fields may appear in answers; unknown ones in requests are refused.
 """

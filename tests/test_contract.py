@@ -99,6 +99,9 @@ UNSAID = frozenset(
 )
 
 
+# Headers that HTTP or the file's introduction tells of.
+OF_EVERY_ANSWER = frozenset({"content-encoding", "content-length", "content-type", "x-content-type-options"})
+
 # Checks that do not hold at addresses with these parts.
 EXCUSED: dict[str, schemathesis.CheckFunction] = {
     # Whoever may not see one booking is told what an unknown one is told, 404: not whether it is there.
@@ -143,6 +146,18 @@ def accepts_what_the_schema_allows(
         assert not said, f"refused by rules that the schema could state: {sorted(said)}"
 
 
+def says_its_headers(
+    _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
+) -> None:
+    """Whatever an answer says of itself is described: a client is made from the description."""
+    answers = case.operation.definition.raw["responses"]
+    if str(response.status_code) not in answers:
+        return  # another check says so
+    described = {name.lower() for name in answers[str(response.status_code)].get("headers", {})}
+    unsaid = set(response.headers) - described - OF_EVERY_ANSWER
+    assert not unsaid, f"headers that the file does not describe: {sorted(unsaid)}"
+
+
 @api.parametrize()
 @limits(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_application_keeps_its_contract(case: schemathesis.Case[Any], token: str, running: FastAPI) -> None:
@@ -150,7 +165,7 @@ def test_the_application_keeps_its_contract(case: schemathesis.Case[Any], token:
     case.call_and_validate(
         app=running,
         headers={"Authorization": f"Bearer {token}"},
-        additional_checks=[accepts_what_the_schema_allows],
+        additional_checks=[accepts_what_the_schema_allows, says_its_headers],
         excluded_checks=[check for part, check in EXCUSED.items() if part in case.operation.path],
     )
 

@@ -126,7 +126,8 @@ def test_a_parameter_is_described_and_its_example_holds(operation: dict[str, Any
         assert (parameter["name"], bool(parameter.get("description"))) == (parameter["name"], True)
         if parameter["in"] == "path":
             assert parameter["required"]
-        if "example" in parameter:
+        # No cursor holds for two lists: it is taken from the page before.
+        if parameter["name"] != "cursor":
             assert (parameter["name"], faults(parameter["example"], parameter["schema"])) == (parameter["name"], [])
 
 
@@ -134,7 +135,8 @@ def test_a_parameter_is_described_and_its_example_holds(operation: dict[str, Any
 def test_a_read_is_conditional_and_what_is_made_has_an_address(operation: dict[str, Any]) -> None:
     answers = operation["responses"]
     if "304" in answers:
-        assert {"ETag", "Cache-Control"} <= set(answers["200"]["headers"]) & set(answers["304"]["headers"])
+        assert {"ETag", "Cache-Control"} <= set(answers["200"]["headers"])
+        assert answers["304"]["headers"] == answers["200"]["headers"]
         assert "content" not in answers["304"]
         assert "If-None-Match" in {parameter["name"] for parameter in operation["parameters"]}
     if "201" in answers:
@@ -167,3 +169,6 @@ def test_every_schema_is_used_and_every_field_is_described() -> None:
             field for field, each in schema.get("properties", {}).items() if not {"description", "$ref"} & set(each)
         ]
         assert (name, unsaid) == (name, [])
+        said = {"$ref", "type", "anyOf", "allOf", "enum", "const"}
+        anything = [field for field, each in schema.get("properties", {}).items() if not said & set(each)]
+        assert (name, anything) == (name, [])

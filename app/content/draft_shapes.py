@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, WithJsonSchema
 
 from app.content.document import ConditionDocument
 from app.content.tables import RevisionSource
@@ -142,6 +142,21 @@ class DifferenceKind(StrEnum):
     CHANGED = "changed"
 
 
+# A text, a revision's number, or an item of a list with its own parts.
+_Part = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "integer"},
+                {"type": "object", "additionalProperties": {"type": "string"}},
+            ]
+        }
+    ),
+]
+
+
 class RevisionDifference(ResponseShape):
     """One part in which two revisions differ."""
 
@@ -150,10 +165,10 @@ class RevisionDifference(ResponseShape):
         examples=["/risk_factors/1"],
     )
     op: DifferenceKind = Field(description="What happened to it.", examples=["changed"])
-    before: Any | MISSING = Field(
+    before: _Part | MISSING = Field(
         default=MISSING, description="What the first one says there; absent for `added`.", examples=["Family history"]
     )
-    after: Any | MISSING = Field(
+    after: _Part | MISSING = Field(
         default=MISSING,
         description="What the second one says there; absent for `removed`.",
         examples=["Synthetic factor"],

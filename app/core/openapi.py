@@ -8,13 +8,16 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from app.core.caching import ConditionalRoute
+from app.core.caching import ConditionalRoute, PublicRoute
 from app.core.faults import FieldProblem
 from app.core.problems import MEDIA_TYPE, Problem
 
 _REFS = "#/components/schemas/"
 _HEADERS: dict[str, Any] = {
-    "Cache-Control": {"description": "How long the answer may be kept.", "schema": {"type": "string"}},
+    "Cache-Control": {
+        "description": "How long the answer may be kept; `no-store` where a credential was sent, and of most refusals.",
+        "schema": {"type": "string"},
+    },
     "Content-Language": {"description": "Language of the texts (BCP 47).", "schema": {"type": "string"}},
     "ETag": {
         "description": 'Strong entity tag, `"<version>-<digest>"`: send it back as `If-None-Match`.',
@@ -73,9 +76,9 @@ def describe(app: FastAPI, routes: Sequence[APIRoute]) -> dict[str, Any]:
     )
     schemas.update(own["$defs"])
     spec["components"]["headers"] = _HEADERS
-    conditional = {route.name for route in routes if isinstance(route, ConditionalRoute)}
+    conditional = {route.name: route for route in routes if isinstance(route, ConditionalRoute)}
     for method, operation in _operations(spec):
-        _complete(operation, schemas, is_read=method == "get" and operation["operationId"] in conditional)
+        _complete(operation, schemas, conditional.get(operation["operationId"]) if method == "get" else None)
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             field.pop("x-not-in-example", None)
@@ -89,7 +92,7 @@ def _operations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from path.items()
 
 
-def _complete(operation: dict[str, Any], schemas: dict[str, Any], *, is_read: bool) -> None:
+def _complete(operation: dict[str, Any], schemas: dict[str, Any], read: ConditionalRoute | None) -> None:
     # A door's docstring: the first line is the summary, what follows is the description.
     summary, _, description = operation["description"].partition("\n")
     operation["summary"], operation["description"] = summary.rstrip("."), description.strip() or summary
@@ -97,12 +100,15 @@ def _complete(operation: dict[str, Any], schemas: dict[str, Any], *, is_read: bo
     if MEDIA_TYPE not in answers.get("422", {"content": MEDIA_TYPE})["content"]:
         # The framework adds its own to every door with a parameter; the ones without ours take any text.
         del answers["422"]
-    if is_read:
-        always = _header("ETag", "Cache-Control")
-        answers["200"].setdefault("headers", {}).update(always)
+    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
+        answers["200"].setdefault("headers", {}).update(_header("Link"))
+    if read is not None:
+        # What is public is packed for whoever takes that.
+        varies = ["Vary"] if isinstance(read, PublicRoute) else []
+        answers["200"].setdefault("headers", {}).update(_header("ETag", *varies))
         answers["304"] = {
             "description": "You have it already: `If-None-Match` names the current ETag.",
-            "headers": dict(always),
+            "headers": dict(answers["200"]["headers"]),
         }
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
     if "201" in answers:
@@ -113,9 +119,7 @@ def _complete(operation: dict[str, Any], schemas: dict[str, Any], *, is_read: bo
         _complete_content(operation["requestBody"], schemas)
     for answer in answers.values():
         _complete_content(answer, schemas)
-        answer.setdefault("headers", {}).update(_header("X-Request-Id"))
-    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
-        answers["200"]["headers"].update(_header("Link"))
+        answer.setdefault("headers", {}).update(_header("Cache-Control", "X-Request-Id"))
     operation["responses"] = dict(sorted(answers.items()))
 
 

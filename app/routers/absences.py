@@ -24,14 +24,14 @@ router = APIRouter(
     responses=responses(*ALWAYS, InvalidInput, CredentialInvalid, ScopeMissing),
     dependencies=[with_api_key],
 )
-AbsenceId = Annotated[UUID, Path(description="The absence's id.")]
+AbsenceId = Annotated[UUID, Path(description="The absence's id.", examples=["01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"])]
 
 
 class AbsenceQuery(PageQuery):
     """Which absences to list."""
 
-    clinician: Slug | None = Field(default=None, description="Of this clinician.")
-    location: Slug | None = Field(default=None, description="Of this location.")
+    clinician: Slug | None = Field(default=None, description="Of this clinician.", examples=["dr-rivera"])
+    location: Slug | None = Field(default=None, description="Of this location.", examples=["main-building"])
     since: Instant | None = Field(
         default=None, alias="from", description="Ends after this moment.", examples=["2027-01-01T00:00:00Z"]
     )

@@ -35,7 +35,7 @@ router = APIRouter(
 addresses = APIRouter(
     prefix="/calendars", tags=["Calendar feeds"], route_class=SecretRoute, responses=responses(*ALWAYS)
 )
-FeedId = Annotated[UUID, Path(description="The feed's id.")]
+FeedId = Annotated[UUID, Path(description="The feed's id.", examples=["01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"])]
 _HEADERS: Final = {"referrer-policy": "no-referrer", "x-robots-tag": "noindex"}
 _CALENDAR: dict[int | str, dict[str, Any]] = {
     200: {
@@ -57,7 +57,14 @@ class CalendarFeedList(ListShape):
 
 @addresses.get("/{secret}.ics", response_class=Response, responses=responses(CalendarFeedNotFound) | _CALENDAR)
 async def read_calendar(
-    secret: Annotated[str, Path(description="What the calendar's address holds.")], house: HouseInUse
+    secret: Annotated[
+        str,
+        Path(
+            description="What the calendar's address holds.",
+            examples=["cp_feed_Zm9yLWlsbHVzdHJhdGlvbi1vbmx5LW5vdC1yZWFsISE"],
+        ),
+    ],
+    house: HouseInUse,
 ) -> Response:
     """Read a calendar (RFC 5545).
 

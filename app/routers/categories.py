@@ -13,9 +13,17 @@ from app.core.errors import InvalidInput
 from app.core.paging import next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import ListShape
-from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.deps import ALWAYS, CategorySlug, HouseInUse, ReadSession
 from app.routers.former_slugs import SlugRoute, moved
-from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, LocalizedQuery, languages_of, say
+from app.routers.languages import (
+    AT_ITS_ADDRESS,
+    IN_ITS_LANGUAGE,
+    AcceptLanguage,
+    AskedLocale,
+    LocalizedQuery,
+    languages_of,
+    say,
+)
 
 router = APIRouter(prefix="/categories", tags=["Categories"], route_class=SlugRoute, responses=responses(*ALWAYS))
 
@@ -50,9 +58,9 @@ async def list_categories(
     )
 
 
-@router.get("/{slug}", responses={200: IN_ITS_LANGUAGE, **responses(CategoryNotFound, InvalidInput), **moved()})
+@router.get("/{slug}", responses={200: AT_ITS_ADDRESS, **responses(CategoryNotFound, InvalidInput), **moved()})
 async def read_category(
-    slug: PathSlug,
+    slug: CategorySlug,
     request: Request,
     response: Response,
     house: HouseInUse,

@@ -20,11 +20,11 @@ from app.core.shapes import Locale
 from app.routers.deps import (
     ALWAYS,
     BODY,
+    CategorySlug,
     ContentPublisher,
     ContentReader,
     IfMatch,
     OptionalIfMatch,
-    PathSlug,
     ReadSession,
     WriteSession,
     with_api_key,
@@ -55,7 +55,7 @@ async def create_category(
 
 @router.get("/{slug}/names", responses=responses(CategoryNotFound))
 async def read_category_names(
-    slug: PathSlug, request: Request, _caller: ContentReader, session: ReadSession
+    slug: CategorySlug, request: Request, _caller: ContentReader, session: ReadSession
 ) -> CategoryNames:
     """Read what a category is called.
 
@@ -68,7 +68,7 @@ async def read_category_names(
 
 @router.put("/{slug}/names/{locale}", responses=responses(*BODY, CategoryNotFound, VersionStale, VersionNeeded))
 async def name_category(
-    slug: PathSlug,
+    slug: CategorySlug,
     locale: PathLocale,
     wish: CategoryWords,
     versions: IfMatch,
@@ -84,7 +84,7 @@ async def name_category(
 
 @router.post("/{slug}/rename", responses=responses(*BODY, CategoryNotFound, SlugInUse, SlugRetired, VersionStale))
 async def rename_category(
-    slug: PathSlug, wish: SlugChange, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
+    slug: CategorySlug, wish: SlugChange, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
 ) -> CategoryNames:
     """Give a category another slug.
 
@@ -96,7 +96,7 @@ async def rename_category(
 
 @router.delete("/{slug}", responses=responses(CategoryNotFound, CategoryInUse, VersionStale))
 async def delete_category(
-    slug: PathSlug, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
+    slug: CategorySlug, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
 ) -> CategoryNames:
     """Delete a category.
 

@@ -14,7 +14,7 @@ from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import ListShape
-from app.routers.deps import ALWAYS, BODY, PathSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
+from app.routers.deps import ALWAYS, BODY, ClinicianSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
 
 router = APIRouter(prefix="/clinicians", tags=["Clinicians"], route_class=FreshRoute, responses=responses(*ALWAYS))
 
@@ -41,7 +41,7 @@ async def list_clinicians(
 
 
 @router.get("/{slug}", responses=responses(ClinicianNotFound))
-async def read_clinician(slug: PathSlug, session: ReadSession) -> ClinicianPublic:
+async def read_clinician(slug: ClinicianSlug, session: ReadSession) -> ClinicianPublic:
     """Read a clinician.
 
     By slug.

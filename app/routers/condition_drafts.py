@@ -15,9 +15,9 @@ from app.core.problems import responses
 from app.routers.deps import (
     ALWAYS,
     BODY,
+    ConditionSlug,
     ContentReader,
     ContentWriter,
-    PathSlug,
     ReadSession,
     WriteSession,
     with_api_key,
@@ -69,7 +69,7 @@ async def create_condition(document: ConditionDocument, caller: ContentWriter, s
     responses={**responses(InvalidInput, DraftNotFound), **moved()},
 )
 async def read_condition_draft(
-    slug: PathSlug, query: Language, _caller: ContentReader, session: ReadSession
+    slug: ConditionSlug, query: Language, _caller: ContentReader, session: ReadSession
 ) -> Response:
     """Read a page's draft.
 
@@ -85,7 +85,7 @@ async def read_condition_draft(
     responses={**tagged(200, *CHANGE, VersionNeeded, DraftOutdated), **moved()},
 )
 async def replace_condition_draft(
-    slug: PathSlug,
+    slug: ConditionSlug,
     query: Annotated[DraftQuery, Query()],
     document: ConditionDocument,
     tags: MustMatch,
@@ -112,7 +112,7 @@ async def replace_condition_draft(
     responses={**responses(*CHANGE, VersionNeeded), **moved()},
 )
 async def delete_condition_draft(
-    slug: PathSlug, query: Language, tags: MustMatch, caller: ContentWriter, session: WriteSession
+    slug: ConditionSlug, query: Language, tags: MustMatch, caller: ContentWriter, session: WriteSession
 ) -> Response:
     """Delete a page's draft.
 

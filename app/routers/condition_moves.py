@@ -13,7 +13,7 @@ from app.content.name_shapes import ConditionAddress, SlugChange, WithdrawalCrea
 from app.core.caching import FreshRoute
 from app.core.errors import VersionStale
 from app.core.problems import responses
-from app.routers.deps import ALWAYS, BODY, ContentPublisher, OptionalIfMatch, PathSlug, WriteSession, with_api_key
+from app.routers.deps import ALWAYS, BODY, ConditionSlug, ContentPublisher, OptionalIfMatch, WriteSession, with_api_key
 
 router = APIRouter(
     prefix="/conditions",
@@ -27,7 +27,7 @@ _NO_WORDS = WithdrawalCreate()
 
 @router.post("/{slug}/rename", responses=responses(SlugInUse, SlugRetired))
 async def rename_condition(
-    slug: PathSlug, wish: SlugChange, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
+    slug: ConditionSlug, wish: SlugChange, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
 ) -> ConditionAddress:
     """Rename a condition.
 
@@ -42,7 +42,7 @@ async def rename_condition(
 
 @router.post("/{slug}/withdraw")
 async def withdraw_condition(
-    slug: PathSlug,
+    slug: ConditionSlug,
     versions: OptionalIfMatch,
     caller: ContentPublisher,
     session: WriteSession,

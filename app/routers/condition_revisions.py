@@ -18,7 +18,15 @@ from app.core.errors import InvalidInput, VersionStale
 from app.core.paging import PageQuery, next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import DEFAULT_LOCALE, Locale
-from app.routers.deps import ALWAYS, ContentReader, ContentWriter, PathSlug, ReadSession, WriteSession, with_api_key
+from app.routers.deps import (
+    ALWAYS,
+    ConditionSlug,
+    ContentReader,
+    ContentWriter,
+    ReadSession,
+    WriteSession,
+    with_api_key,
+)
 from app.routers.draft_answers import Language, MayMatch, address_of, answer, tagged
 from app.routers.former_slugs import EditorRoute, moved
 
@@ -42,7 +50,7 @@ class RevisionQuery(PageQuery):
 
 @router.get("", responses=responses(InvalidInput, ConditionNotFound))
 async def list_condition_revisions(
-    slug: PathSlug,
+    slug: ConditionSlug,
     query: Annotated[RevisionQuery, Query()],
     request: Request,
     response: Response,
@@ -62,7 +70,7 @@ async def list_condition_revisions(
 
 @router.get("/{number}", response_model_exclude_none=True, responses=responses(InvalidInput, RevisionNotFound))
 async def read_condition_revision(
-    slug: PathSlug, number: Number, query: Language, _caller: ContentReader, session: ReadSession
+    slug: ConditionSlug, number: Number, query: Language, _caller: ContentReader, session: ReadSession
 ) -> ConditionRevisionPublic:
     """Read a page's revision.
 
@@ -73,7 +81,7 @@ async def read_condition_revision(
 
 @router.get("/{number}/compare/{other}", responses=responses(InvalidInput, RevisionNotFound))
 async def compare_condition_revisions(
-    slug: PathSlug, number: Number, other: Number, query: Language, _caller: ContentReader, session: ReadSession
+    slug: ConditionSlug, number: Number, other: Number, query: Language, _caller: ContentReader, session: ReadSession
 ) -> RevisionComparison:
     """Compare two of a page's revisions.
 
@@ -89,7 +97,7 @@ async def compare_condition_revisions(
     responses=tagged(201, InvalidInput, RevisionNotFound, DraftExists, VersionStale),
 )
 async def restore_condition_revision(
-    slug: PathSlug, number: Number, query: Language, tags: MayMatch, caller: ContentWriter, session: WriteSession
+    slug: ConditionSlug, number: Number, query: Language, tags: MayMatch, caller: ContentWriter, session: WriteSession
 ) -> Response:
     """Restore a page's revision.
 

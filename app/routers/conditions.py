@@ -16,11 +16,19 @@ from app.content.tables import CodeSystem
 from app.core.errors import InvalidInput
 from app.core.paging import next_link, page_of
 from app.core.problems import responses
-from app.core.shapes import Line, ListShape, Slug
+from app.core.shapes import Line, ListShape, ResponseShape, Slug
 from app.routers import json_ld
-from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.deps import ALWAYS, ConditionSlug, HouseInUse, ReadSession
 from app.routers.former_slugs import SlugRoute, moved
-from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, LocalizedQuery, languages_of, say
+from app.routers.languages import (
+    AT_ITS_ADDRESS,
+    IN_ITS_LANGUAGE,
+    AcceptLanguage,
+    AskedLocale,
+    LocalizedQuery,
+    languages_of,
+    say,
+)
 from app.routers.search import WORDS, position_of
 
 router = APIRouter(prefix="/conditions", tags=["Conditions"], route_class=SlugRoute, responses=responses(*ALWAYS))
@@ -54,7 +62,7 @@ class ConditionList(ListShape):
     items: list[ConditionSummary] = Field(description="Conditions by name; with `q` the best first.")
 
 
-class ConditionTreatmentOptionList(ListShape):
+class ConditionTreatmentOptionList(ResponseShape):
     """A condition's treatment options."""
 
     items: list[TreatmentOptionPublic] = Field(description="All of them, in the page's order.")
@@ -101,13 +109,13 @@ async def list_conditions(
     "/{slug}",
     response_model=ConditionPublic,
     responses={
-        200: {"description": "A whole condition page.", "content": json_ld.CONTENT, **IN_ITS_LANGUAGE},
+        200: {"description": "A whole condition page.", "content": json_ld.CONTENT, **AT_ITS_ADDRESS},
         **responses(ConditionNotFound, InvalidInput),
         **moved(can_be_gone=True),
     },
 )
 async def read_condition(
-    slug: PathSlug,
+    slug: ConditionSlug,
     request: Request,
     response: Response,
     house: HouseInUse,
@@ -137,10 +145,10 @@ async def read_condition(
 
 @router.get(
     "/{slug}/treatment-options",
-    responses={200: IN_ITS_LANGUAGE, **responses(ConditionNotFound, InvalidInput), **moved(can_be_gone=True)},
+    responses={200: AT_ITS_ADDRESS, **responses(ConditionNotFound, InvalidInput), **moved(can_be_gone=True)},
 )
 async def list_condition_treatment_options(
-    slug: PathSlug,
+    slug: ConditionSlug,
     response: Response,
     house: HouseInUse,
     session: ReadSession,

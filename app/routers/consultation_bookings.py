@@ -62,6 +62,7 @@ _CALENDAR: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A calendar file.",
         "content": {"text/calendar": {"schema": {"type": "string"}, "example": "BEGIN:VCALENDAR\r\n..."}},
+        "headers": {"Content-Disposition": {"description": "A name for the file.", "schema": {"type": "string"}}},
     }
 }
 
@@ -69,7 +70,9 @@ _CALENDAR: dict[int | str, dict[str, Any]] = {
 class BookingQuery(PageQuery):
     """Which bookings to list."""
 
-    slot_id: UUID | None = Field(default=None, description="Only those of this slot.")
+    slot_id: UUID | None = Field(
+        default=None, description="Only those of this slot.", examples=["01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"]
+    )
     state: BookingState | None = Field(default=None, description="Only those in this state.", examples=["booked"])
 
 

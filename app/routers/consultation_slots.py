@@ -49,7 +49,7 @@ router = APIRouter(
     route_class=FreshRoute,
     responses=responses(*ALWAYS),
 )
-SlotId = Annotated[UUID, Path(description="The slot's id.")]
+SlotId = Annotated[UUID, Path(description="The slot's id.", examples=["01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"])]
 _NO_WORDS = SlotCancellation()
 # What an admin's change of one slot can always meet.
 CHANGE = (InvalidInput, SlotNotFound, CredentialInvalid, ScopeMissing)

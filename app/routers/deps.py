@@ -226,4 +226,11 @@ OptionalIdempotencyKey = Annotated[str | None, Depends(_optional_idempotency_key
 IfMatch = Annotated[frozenset[int] | None, Depends(_if_match)]
 OptionalIfMatch = Annotated[frozenset[int] | None, Depends(_optional_if_match)]
 
-PathSlug = Annotated[str, Path(description="Its slug."), AfterValidator(_slug)]
+PathSlug = Annotated[str, AfterValidator(_slug)]
+ConditionSlug = Annotated[
+    PathSlug, Path(description="The condition's slug.", examples=["acute-lymphoblastic-leukemia"])
+]
+CategorySlug = Annotated[PathSlug, Path(description="The category's slug.", examples=["hematologic-malignancies"])]
+TreatmentSlug = Annotated[PathSlug, Path(description="The therapy's slug.", examples=["car-t-cell-therapy"])]
+ClinicianSlug = Annotated[PathSlug, Path(description="The clinician's slug.", examples=["dr-rivera"])]
+LocationSlug = Annotated[PathSlug, Path(description="The location's slug.", examples=["main-building"])]

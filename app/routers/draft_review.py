@@ -21,7 +21,15 @@ from app.content.errors import (
 from app.core.errors import VersionNeeded
 from app.core.problems import responses
 from app.routers.condition_drafts import CHANGE
-from app.routers.deps import ALWAYS, ContentPublisher, ContentWriter, HouseInUse, PathSlug, WriteSession, with_api_key
+from app.routers.deps import (
+    ALWAYS,
+    ConditionSlug,
+    ContentPublisher,
+    ContentWriter,
+    HouseInUse,
+    WriteSession,
+    with_api_key,
+)
 from app.routers.draft_answers import Language, MayMatch, MustMatch, answer, tagged
 from app.routers.former_slugs import EditorRoute, moved
 
@@ -41,7 +49,7 @@ _AT_ONCE: Final = DraftPublication()
     responses=tagged(200, *CHANGE, DraftSubmitted),
 )
 async def submit_condition_draft(
-    slug: PathSlug, query: Language, tags: MayMatch, caller: ContentWriter, session: WriteSession
+    slug: ConditionSlug, query: Language, tags: MayMatch, caller: ContentWriter, session: WriteSession
 ) -> Response:
     """Submit a page's draft.
 
@@ -56,7 +64,7 @@ async def submit_condition_draft(
     responses=tagged(200, *CHANGE, VersionNeeded, DraftNotSubmitted, ScopeMissing, OwnDraft),
 )
 async def approve_condition_draft(
-    slug: PathSlug, query: Language, tags: MustMatch, caller: ContentPublisher, session: WriteSession
+    slug: ConditionSlug, query: Language, tags: MustMatch, caller: ContentPublisher, session: WriteSession
 ) -> Response:
     """Approve a page's draft.
 
@@ -72,7 +80,7 @@ async def approve_condition_draft(
     responses=tagged(200, *CHANGE, DraftNotSubmitted),
 )
 async def return_condition_draft(
-    slug: PathSlug, query: Language, tags: MayMatch, caller: ContentPublisher, session: WriteSession
+    slug: ConditionSlug, query: Language, tags: MayMatch, caller: ContentPublisher, session: WriteSession
 ) -> Response:
     """Return a page's draft.
 
@@ -88,7 +96,7 @@ async def return_condition_draft(
     ),
 )
 async def publish_condition_draft(
-    slug: PathSlug,
+    slug: ConditionSlug,
     query: Language,
     tags: MayMatch,
     caller: ContentPublisher,

@@ -113,7 +113,6 @@ def moved(*, can_be_gone: bool = False) -> dict[int | str, dict[str, Any]]:
                     "schema": {"type": "string", "format": "uri-reference"},
                 },
                 "Link": {"description": 'The same without the query, `<...>; rel="canonical"`.', **_LINK},
-                "Cache-Control": {"$ref": "#/components/headers/Cache-Control"},
             },
         }
     }

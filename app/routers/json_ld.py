@@ -11,9 +11,9 @@ from app.core.errors import InvalidInput
 from app.core.media_types import prefers
 from app.core.problems import responses
 from app.interop.schema_org import CONTEXT, MEDIA_TYPE, medical_web_page_bytes
-from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.deps import ALWAYS, ConditionSlug, HouseInUse, ReadSession
 from app.routers.former_slugs import SlugRoute, moved
-from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, languages_of, say
+from app.routers.languages import AT_ITS_ADDRESS, AcceptLanguage, AskedLocale, languages_of, say
 
 # What the OpenAPI file says of it: the frame of it, whose parts schema.org describes.
 CONTENT: Final[dict[str, Any]] = {
@@ -90,14 +90,14 @@ router = APIRouter(
         200: {
             "description": "The page as a `MedicalWebPage` of schema.org.",
             "content": CONTENT,
-            **IN_ITS_LANGUAGE,
+            **AT_ITS_ADDRESS,
         },
         **responses(ConditionNotFound, InvalidInput),
         **_MOVED,
     },
 )
 async def read_condition_json_ld(
-    slug: PathSlug,
+    slug: ConditionSlug,
     request: Request,
     session: ReadSession,
     house: HouseInUse,

@@ -31,9 +31,11 @@ AcceptLanguage = Annotated[
 ]
 # For `responses` of a door that answers in a language.
 IN_ITS_LANGUAGE: Final[dict[str, Any]] = {
-    "headers": {
-        name: {"$ref": f"#/components/headers/{name}"} for name in ("Content-Language", "Last-Modified", "Vary")
-    }
+    "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("Content-Language", "Last-Modified")}
+}
+# The same, where it has an address of its own.
+AT_ITS_ADDRESS: Final[dict[str, Any]] = {
+    "headers": IN_ITS_LANGUAGE["headers"] | {"Link": {"$ref": "#/components/headers/Link"}}
 }
 
 

@@ -14,7 +14,7 @@ from app.core.errors import InvalidInput, VersionNeeded, VersionStale
 from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import ListShape
-from app.routers.deps import ALWAYS, BODY, IfMatch, PathSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
+from app.routers.deps import ALWAYS, BODY, IfMatch, LocationSlug, ReadSession, SlotsWriter, WriteSession, with_api_key
 
 router = APIRouter(prefix="/locations", tags=["Locations"], route_class=FreshRoute, responses=responses(*ALWAYS))
 
@@ -45,7 +45,7 @@ async def list_locations(
 
 
 @router.get("/{slug}", responses=responses(LocationNotFound))
-async def read_location(slug: PathSlug, request: Request, session: ReadSession) -> LocationPublic:
+async def read_location(slug: LocationSlug, request: Request, session: ReadSession) -> LocationPublic:
     """Read a location.
 
     By slug.
@@ -80,7 +80,7 @@ async def create_location(
     dependencies=[with_api_key],
 )
 async def change_location(
-    slug: PathSlug, wish: LocationUpdate, versions: IfMatch, caller: SlotsWriter, session: WriteSession
+    slug: LocationSlug, wish: LocationUpdate, versions: IfMatch, caller: SlotsWriter, session: WriteSession
 ) -> LocationPublic:
     """Change a location.
 
@@ -92,7 +92,7 @@ async def change_location(
 
 @router.get("/{slug}/rooms", responses=responses(LocationNotFound, InvalidInput))
 async def list_rooms(
-    slug: PathSlug, query: Annotated[PageQuery, Query()], request: Request, response: Response, session: ReadSession
+    slug: LocationSlug, query: Annotated[PageQuery, Query()], request: Request, response: Response, session: ReadSession
 ) -> RoomList:
     """List the rooms of a location.
 
@@ -110,7 +110,7 @@ async def list_rooms(
     dependencies=[with_api_key],
 )
 async def create_room(
-    slug: PathSlug, wish: RoomCreate, response: Response, caller: SlotsWriter, session: WriteSession
+    slug: LocationSlug, wish: RoomCreate, response: Response, caller: SlotsWriter, session: WriteSession
 ) -> RoomPublic:
     """Make a room of a location known.
 

@@ -7,7 +7,7 @@ from app.consultations.availability import NextAvailable
 from app.content.errors import ConditionNotFound
 from app.core.caching import REVALIDATE
 from app.core.problems import responses
-from app.routers.deps import ALWAYS, HouseInUse, PathSlug
+from app.routers.deps import ALWAYS, ConditionSlug, HouseInUse
 from app.routers.former_slugs import SlugRoute, moved
 
 
@@ -27,7 +27,7 @@ router = APIRouter(
 
 
 @router.get("/{slug}/next-available", responses={**responses(ConditionNotFound), **moved(can_be_gone=True)})
-async def read_next_available(slug: PathSlug, house: HouseInUse) -> NextAvailable:
+async def read_next_available(slug: ConditionSlug, house: HouseInUse) -> NextAvailable:
     """Read when a condition's next free slot begins.
 
     The first slot of `GET /consultation-slots?condition=`, in short: to be asked as often as once a second, with

@@ -13,11 +13,12 @@ from app.content.shapes import ConditionPublic
 from app.core.errors import InvalidInput
 from app.core.problems import responses
 from app.core.shapes import RequestShape, ResponseShape
-from app.routers.deps import ALWAYS, ContentReader, HouseInUse, PathSlug, ReadSession, WriteSession, with_api_key
+from app.routers.deps import ALWAYS, ConditionSlug, ContentReader, HouseInUse, ReadSession, WriteSession, with_api_key
 from app.routers.draft_answers import Language
 from app.routers.former_slugs import EditorRoute, moved
 
 MAX_SECONDS: Final = 60 * 60 * 24 * 30
+_EXAMPLE: Final = "AZOyLl98fQyKK28-TTxaeQAAaoXJkF8rfJOkT26ME34qnUtvE1-yt8k6RPbowbfip9S28ThA"
 
 
 class PreviewRoute(EditorRoute):
@@ -46,7 +47,7 @@ class DraftPreviewPublic(ResponseShape):
 
     url: str = Field(
         description="Address of the preview, relative to this API. It opens the draft to whoever has it.",
-        examples=["/previews/AZOyLl98fQyKK28-TTxaeQAAaoXJkF8rfJOkT26ME34qnUtvE1-yt8k6RPbowbfip9S28ThA"],
+        examples=[f"/previews/{_EXAMPLE}"],
     )
     expires_at: datetime = Field(description="When it closes, UTC.", examples=["2026-11-24T09:00:00Z"])
 
@@ -60,7 +61,7 @@ _USUAL = DraftPreviewCreate()
     dependencies=[with_api_key],
 )
 async def preview_condition_draft(
-    slug: PathSlug,
+    slug: ConditionSlug,
     query: Language,
     caller: ContentReader,
     house: HouseInUse,
@@ -97,7 +98,7 @@ async def preview_condition_draft(
     },
 )
 async def read_preview(
-    token: Annotated[str, Path(description="What the preview's address ends with.")],
+    token: Annotated[str, Path(description="What the preview's address ends with.", examples=[_EXAMPLE])],
     response: Response,
     house: HouseInUse,
     session: ReadSession,

@@ -23,6 +23,7 @@ router = APIRouter(prefix="/problems", tags=["Service"], route_class=PublicRoute
             "content": {
                 "text/html": {"schema": {"type": "string"}, "example": "<!doctype html><title>Not found</title>"}
             },
+            "headers": {"Content-Security-Policy": {"description": "It loads nothing.", "schema": {"type": "string"}}},
         },
         **responses(NotFound),
     },

@@ -23,7 +23,7 @@ router = APIRouter(
     responses=responses(*ALWAYS, InvalidInput, CredentialInvalid, ScopeMissing),
     dependencies=[with_api_key],
 )
-PlanId = Annotated[UUID, Path(description="The plan's id.")]
+PlanId = Annotated[UUID, Path(description="The plan's id.", examples=["01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"])]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=responses(*BODY))

@@ -27,15 +27,15 @@ router = APIRouter(
     responses=responses(*ALWAYS, InvalidInput, CredentialInvalid, ScopeMissing),
     dependencies=[with_api_key],
 )
-ScheduleId = Annotated[UUID, Path(description="The schedule's id.")]
+ScheduleId = Annotated[UUID, Path(description="The schedule's id.", examples=["01993b2e-5f7c-7d0c-8a2b-6f4e1d3c5a79"])]
 
 
 class ScheduleQuery(PageQuery):
     """Which schedules to list."""
 
     status: ScheduleStatus | None = Field(default=None, description="Schedules of this status.", examples=["active"])
-    clinician: Slug | None = Field(default=None, description="Of this clinician.")
-    location: Slug | None = Field(default=None, description="At this location.")
+    clinician: Slug | None = Field(default=None, description="Of this clinician.", examples=["dr-rivera"])
+    location: Slug | None = Field(default=None, description="At this location.", examples=["main-building"])
 
 
 class WindowQuery(BaseModel):

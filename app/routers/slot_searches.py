@@ -63,9 +63,11 @@ class SlotSearch(BaseModel):
         examples=["hematologic-malignancies"],
     )
     mode: SlotMode | None = Field(default=None, description="How patient and clinician meet.", examples=["video"])
-    clinician: Slug | None = Field(default=None, description="With this clinician.")
-    location: Slug | None = Field(default=None, description="At this location.")
-    room: Slug | None = Field(default=None, description="In this room of the location, which has to be named too.")
+    clinician: Slug | None = Field(default=None, description="With this clinician.", examples=["dr-rivera"])
+    location: Slug | None = Field(default=None, description="At this location.", examples=["main-building"])
+    room: Slug | None = Field(
+        default=None, description="In this room of the location, which has to be named too.", examples=["room-3"]
+    )
     weekday: Annotated[list[Weekday], Field(max_length=20)] | None = Field(
         default=None,
         description="Begins on this day of the week, on the wall clock of the slot's zone. May be repeated: on one of "
@@ -127,6 +129,7 @@ class SlotQuery(SlotSearch, PageQuery):
     status: StatusFilter | None = Field(
         default=None,
         description="Slots of this status, full and past ones too; needs the scope `slots:write`. Absent: the free.",
+        examples=["open"],
     )
     archived: bool = Field(
         default=False,
@@ -137,6 +140,7 @@ class SlotQuery(SlotSearch, PageQuery):
         default=None,
         description="Only the first free slot of each clinician, of each location, or of each mode. Not together with "
         "`status`.",
+        examples=["mode"],
     )
 
     @field_validator("first_available")

@@ -22,8 +22,8 @@ from app.routers.deps import (
     ContentReader,
     IfMatch,
     OptionalIfMatch,
-    PathSlug,
     ReadSession,
+    TreatmentSlug,
     WriteSession,
     with_api_key,
 )
@@ -52,7 +52,7 @@ async def create_treatment_option(
 
 @router.get("/{slug}/names", responses=responses(TreatmentOptionNotFound))
 async def read_treatment_option_names(
-    slug: PathSlug, request: Request, _caller: ContentReader, session: ReadSession
+    slug: TreatmentSlug, request: Request, _caller: ContentReader, session: ReadSession
 ) -> TreatmentNames:
     """Read what a treatment is called.
 
@@ -65,7 +65,7 @@ async def read_treatment_option_names(
 
 @router.put("/{slug}/names/{locale}", responses=responses(*BODY, TreatmentOptionNotFound, VersionStale, VersionNeeded))
 async def name_treatment_option(
-    slug: PathSlug,
+    slug: TreatmentSlug,
     locale: PathLocale,
     wish: TreatmentWords,
     versions: IfMatch,
@@ -83,7 +83,7 @@ async def name_treatment_option(
     "/{slug}/rename", responses=responses(*BODY, TreatmentOptionNotFound, SlugInUse, SlugRetired, VersionStale)
 )
 async def rename_treatment_option(
-    slug: PathSlug, wish: SlugChange, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
+    slug: TreatmentSlug, wish: SlugChange, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
 ) -> TreatmentNames:
     """Give a treatment another slug.
 
@@ -95,7 +95,7 @@ async def rename_treatment_option(
 
 @router.delete("/{slug}", responses=responses(TreatmentOptionNotFound, TreatmentInUse, VersionStale))
 async def delete_treatment_option(
-    slug: PathSlug, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
+    slug: TreatmentSlug, versions: OptionalIfMatch, caller: ContentPublisher, session: WriteSession
 ) -> TreatmentNames:
     """Delete a treatment.
 

@@ -13,9 +13,17 @@ from app.core.errors import InvalidInput
 from app.core.paging import next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import ListShape
-from app.routers.deps import ALWAYS, HouseInUse, PathSlug, ReadSession
+from app.routers.deps import ALWAYS, HouseInUse, ReadSession, TreatmentSlug
 from app.routers.former_slugs import SlugRoute, moved
-from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, AskedLocale, LocalizedQuery, languages_of, say
+from app.routers.languages import (
+    AT_ITS_ADDRESS,
+    IN_ITS_LANGUAGE,
+    AcceptLanguage,
+    AskedLocale,
+    LocalizedQuery,
+    languages_of,
+    say,
+)
 
 router = APIRouter(
     prefix="/treatment-options",
@@ -55,9 +63,9 @@ async def list_treatment_options(
     )
 
 
-@router.get("/{slug}", responses={200: IN_ITS_LANGUAGE, **responses(TreatmentOptionNotFound, InvalidInput), **moved()})
+@router.get("/{slug}", responses={200: AT_ITS_ADDRESS, **responses(TreatmentOptionNotFound, InvalidInput), **moved()})
 async def read_treatment_option(
-    slug: PathSlug,
+    slug: TreatmentSlug,
     request: Request,
     response: Response,
     house: HouseInUse,
