@@ -105,6 +105,8 @@ async def test_many_at_once(app: FastAPI, client: httpx.AsyncClient) -> None:
 async def test_where_the_feed_lost_its_thread_everything_is_read_anew(
     client: httpx.AsyncClient, database: Database
 ) -> None:
+    # The first search waits for the index.
+    assert await found(client, "quiltox") == []
     await publish(database, "q-1", name="Quiltox")
     await seconds_until(client, "quiltox", ["q-1"])
     # As after a copy of another day was put back: the number is another, and the feed does not tell why.
