@@ -183,6 +183,9 @@ async def test_of_two_who_order_what_they_have_read_the_second_is_told(
     assert (await client.put("/category-order", json=wish, headers=admin | match)).status_code == 200
     late = await client.put("/category-order", json={"slugs": slugs}, headers=admin | match)
     assert (refusal(late), await order(client)) == ((412, "version-stale"), wish["slugs"])
+    # What names one twice would be wrong whatever was read.
+    twice = await client.put("/category-order", json={"slugs": [*slugs, slugs[0]]}, headers=admin | match)
+    assert twice.status_code == 422
 
 
 async def test_an_order_of_many_takes_no_more_statements_than_one_of_few(

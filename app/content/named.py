@@ -86,6 +86,13 @@ async def order(session: AsyncSession, subject: Subject) -> tuple[list[str], int
     return [row.slug for row in found], _version(found)
 
 
+def _refuse_places(places: Sequence[int]) -> None:
+    detail = "names nothing that is known here, or names it twice"
+    faults = [FieldFault(detail, "unknown_reference", pointer=f"/slugs/{place}") for place in places[:MOST_NAMED]]
+    if faults:
+        raise InvalidInput(*faults)
+
+
 async def reorder(
     session: AsyncSession, subject: Subject, wanted: Sequence[str], *, by: str, versions: AbstractSet[int] | None
 ) -> None:
@@ -93,17 +100,15 @@ async def reorder(
 
     Raises VersionStale, and InvalidInput unless it names each once.
     """
+    first = {slug: place for place, slug in reversed(list(enumerate(wanted)))}
+    # Wrong whatever there is now: to read it again would not help.
+    _refuse_places([place for place, slug in enumerate(wanted) if first[slug] != place])
     await changes.take_turn(session)
     table = _THINGS[subject]
     known = {row.slug: row for row in await rows(session, select(*table.columns).order_by(table.c.slug))}
     if versions is not None and _version(known.values()) not in versions:
         raise VersionStale
-    first = {slug: place for place, slug in reversed(list(enumerate(wanted)))}
-    unknown = [place for place, slug in enumerate(wanted) if slug not in known or first[slug] != place]
-    if unknown:
-        detail = "names nothing that is known here, or names it twice"
-        faults = (FieldFault(detail, "unknown_reference", pointer=f"/slugs/{place}") for place in unknown)
-        raise InvalidInput(*list(faults)[:MOST_NAMED])
+    _refuse_places([place for place, slug in enumerate(wanted) if slug not in known])
     missing = sorted(known.keys() - set(wanted))
     if missing:
         raise InvalidInput.at("/slugs", "missing", f"must name all; missing: {', '.join(missing[:MOST_NAMED])}")
