@@ -1,5 +1,6 @@
 """A plan is applied as long as the world is as it was when the plan was made; else nothing is done."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -9,12 +10,13 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from app.consultations import plan_queries
 from app.consultations.schedule_tables import SlotPlan
 from app.core import clock
 from app.core.db import Database
 from tests.clinics import open_clinic
-from tests.lives import run_out
-from tests.rows import run
+from tests.lives import row_of, run_out
+from tests.rows import change_booking, run
 from tests.slot_plans import all_bookings, apply, assert_sound, carry_out, later, make, snapshot
 from tests.wishes import act, book, confirmation, hold, post_slot, read, refusal
 
@@ -148,6 +150,26 @@ async def test_a_hold_that_is_over_on_the_way_to_its_target_is_in_nobodys_way(
     assert (await apply(client, admin, plan)).status_code == 200
     assert (await read(client, has["booking"]))["slot"]["id"] == has["target"]["id"]
     assert [(await read(client, each))["state"] for each in (over, has["held"])] == ["expired"] * 2
+
+
+async def test_a_hold_that_ends_while_the_plan_waits_for_a_lock_is_in_nobodys_way(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has = await furnish(client, admin)
+    plan = await plan_for(client, admin, "close", "move")
+    held, lock_bookings = await hold(client, has["target"]["id"]), plan_queries.lock_bookings
+    booking_id = (await row_of(database, held))["id"]
+    await run(database, change_booking(booking_id, hold_expires_at=clock.now() + timedelta(seconds=1)))
+
+    async def lock_and_wait(*asked: Any) -> Any:
+        found = await lock_bookings(*asked)
+        await asyncio.sleep(1)
+        return found
+
+    monkeypatch.setattr(plan_queries, "lock_bookings", lock_and_wait)
+    assert (await apply(client, admin, plan)).status_code == 200
+    assert (await read(client, has["booking"]))["slot"]["id"] == has["target"]["id"]
+    assert (await read(client, held))["state"] == "expired"
 
 
 async def test_somebody_is_in_the_way_at_the_new_time_by_then(

@@ -51,7 +51,10 @@ async def bookings(session: AsyncSession, ids: Iterable[Any]) -> Sequence[Any]:
 
 
 async def lock_bookings(session: AsyncSession, ids: Collection[Any], targets: Collection[Any]) -> Sequence[Any]:
-    """The live bookings of these slots, and the holds of `targets` that are over, locked in the order of their ids."""
+    """The live bookings of these slots, and the holds of `targets`, locked in the order of their ids.
+
+    All holds, not only those that are over now: one may be over by the time at which the last lock is had.
+    """
     return await rows(session, _LOCKED_BOOKINGS, {"ids": sorted(ids), "targets": sorted(targets)})
 
 
@@ -103,12 +106,7 @@ _BOOKINGS: Final = _BOOKED.where(_booking.c.slot_id.in_(_IDS), LIVE).order_by(_b
 _LOCKED_BOOKINGS: Final = (
     _BOOKED.where(
         LIVE,
-        _booking.c.slot_id.in_(_IDS)
-        | (
-            _booking.c.slot_id.in_(bindparam("targets", expanding=True))
-            & HELD
-            & (_booking.c.hold_expires_at <= current_moment())
-        ),
+        _booking.c.slot_id.in_(_IDS) | (_booking.c.slot_id.in_(bindparam("targets", expanding=True)) & HELD),
     )
     .order_by(_booking.c.id)
     .with_for_update()
