@@ -8,12 +8,12 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from app.consultations import slot_plans
+from app.consultations import plan_queries, slot_plans
 from app.consultations.plan_wishes import SlotPlanCreate
 from app.consultations.policies import Policy
 from app.core.db import Database
 from app.core.settings import Settings
-from tests.slot_plans import wish
+from tests.slot_plans import all_bookings, make, wish
 from tests.wishes import book, post_slot
 
 
@@ -59,3 +59,20 @@ async def test_a_plan_takes_as_many_statements_for_many_slots_as_for_two(
         counted.append((len(made), len(applied)))
     assert counted[0] == counted[1]
     assert sum(counted[0]) < 40
+
+
+async def test_where_bookings_can_go_is_found_however_much_else_there_is(
+    client: httpx.AsyncClient, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_queries, "_MOST_FREE", 3)
+    # What is not for them: the plan's own slots, which have free seats, and those where one meets in another way.
+    own = [await post_slot(client, admin, days=30 + n / 48, capacity=2) for n in range(4)]
+    for _ in range(3):
+        await post_slot(client, admin, days=30.5, mode="phone")
+    # And what is too soon for who is booked two months later.
+    near = [await post_slot(client, admin, days=31 + n / 48) for n in range(3)]
+    late, free = [await post_slot(client, admin, days=days) for days in (90, 92)]
+    booked = [await book(client, slot["id"]) for slot in (own[0], late)]
+    told = all_bookings(await make(client, admin, "close", [*own, late], "move"))
+    targets = [told[booking["reference"]]["target"]["slot_id"] for booking in booked]
+    assert targets == [near[0]["id"], free["id"]]

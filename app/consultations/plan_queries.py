@@ -1,15 +1,16 @@
 """What a plan asks of the database: each question once, however many slots there are."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, Select, Uuid, bindparam, func, literal_column, union_all
+from sqlalchemy import CTE, ColumnElement, Integer, Select, Uuid, bindparam, func, literal_column, union_all
 from sqlalchemy import select as core_select
 from sqlmodel import UTCDateTime, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.consultations.plan_matching import SOONER
 from app.consultations.slot_queries import POLICY, taken_now
 from app.consultations.tables import HELD, KEPT, LIVE, ConsultationBooking, ConsultationSlot, Location, SlotStatus
 from app.core.clock import current_moment
@@ -17,7 +18,12 @@ from app.core.db import rows
 
 # How long after the last of the slots others are looked for.
 _LATER: Final = timedelta(days=90)
+_CALENDAR_ENDS: Final = datetime.max.replace(tzinfo=UTC)
+# Others are looked for in one span after the other, each about a week: so many in each, so that those who are booked
+# late in what a plan touches find some too.
 _MOST_FREE: Final = 2_000
+_WEEK: Final = timedelta(days=7)
+_MOST_WEEKS: Final = 12
 _slot: Final = ConsultationSlot.__table__  # type: ignore[attr-defined]
 _booking: Final = ConsultationBooking.__table__  # type: ignore[attr-defined]
 _IDS: Final[Any] = bindparam("ids", expanding=True)
@@ -72,16 +78,26 @@ async def free(session: AsyncSession, wanted: Sequence[Any], but: Collection[Any
     values: dict[str, Any] = {
         "conditions": sorted({slot.condition_id for slot in wanted if slot.condition_id}),
         "categories": sorted({slot.category_id for slot in wanted if slot.category_id}),
-        "since": min(slot.starts_at for slot in wanted) - timedelta(days=1),
-        "until": max(slot.starts_at for slot in wanted) + _LATER,
+        "modes": sorted({slot.mode for slot in wanted}),
+        "but": sorted(but),
         "most": _MOST_FREE,
     }
     parts = {name for name in ("conditions", "categories") if values[name]}
     if any(slot.condition_id is None and slot.category_id is None for slot in wanted):
         parts.add("anything")
+    spans = _spans([slot.starts_at for slot in wanted])
+    for number, (since, until) in enumerate(spans):
+        values |= {f"since_{number}": since, f"until_{number}": until}
     values = {name: value for name, value in values.items() if value != []}
-    left = frozenset(but)
-    return [row for row in await rows(session, _free(frozenset(parts)), values) if row.id not in left]
+    return list(await rows(session, _free(frozenset(parts), len(spans)), values))
+
+
+def _spans(moments: Collection[datetime]) -> list[tuple[datetime, datetime]]:
+    first, last = min(moments), max(moments)
+    number = min(_MOST_WEEKS, 1 + (last - first) // _WEEK)
+    begins = [first + (last - first) / number * place for place in range(number)]
+    end = _CALENDAR_ENDS if last > _CALENDAR_ENDS - _LATER else last + _LATER
+    return list(zip([first - SOONER, *begins[1:]], [*begins[1:], end], strict=True))
 
 
 @cache
@@ -125,20 +141,22 @@ def _holding(kind: str) -> Select[*tuple[Any, ...]]:
 
 
 @cache
-def _free(parts: frozenset[str]) -> Any:
-    """One part for each index that finds slots by what they are offered for."""
+def _free(parts: frozenset[str], spans: int) -> Any:
+    """One part for each index that finds slots by what they are offered for, and for each span of time."""
+    own = core_select(_slot.c.id).where(_slot.c.id.in_(bindparam("but", expanding=True))).cte("own")
     said = {
         "conditions": _slot.c.condition_id.in_(bindparam("conditions", expanding=True)),
         "categories": _slot.c.category_id.in_(bindparam("categories", expanding=True)),
         "anything": literal_column("condition_id IS NULL AND category_id IS NULL"),
     }
-    found = union_all(*(core_select(_open(said[part]).subquery()) for part in sorted(parts))).subquery("found")
+    opened = (_open(said[part], own, number) for part in sorted(parts) for number in range(spans))
+    found = union_all(*(core_select(each.subquery()) for each in opened)).subquery("found")
     place = col(Location.id) == found.c.location_id
     named = core_select(found, *(col(getattr(Location, name)) for name in POLICY), current_moment().label("now"))
     return named.select_from(found).outerjoin(Location, place)
 
 
-def _open(part: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def _open(part: ColumnElement[bool], own: CTE, span: int) -> Select[*tuple[Any, ...]]:
     taken = (
         core_select(func.count())
         .select_from(ConsultationBooking)
@@ -153,9 +171,11 @@ def _open(part: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             part,
             KEPT,
             _slot.c.status == SlotStatus.OPEN,
+            _slot.c.mode.in_(bindparam("modes", expanding=True)),
+            _slot.c.id.not_in(core_select(own.c.id)),
             _slot.c.starts_at > current_moment(),
-            _slot.c.starts_at >= bindparam("since", type_=UTCDateTime()),
-            _slot.c.starts_at < bindparam("until", type_=UTCDateTime()),
+            _slot.c.starts_at >= bindparam(f"since_{span}", type_=UTCDateTime()),
+            _slot.c.starts_at < bindparam(f"until_{span}", type_=UTCDateTime()),
             _slot.c.capacity > taken,
         )
         .order_by(_slot.c.starts_at, _slot.c.id)
