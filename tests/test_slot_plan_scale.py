@@ -76,3 +76,16 @@ async def test_where_bookings_can_go_is_found_however_much_else_there_is(
     told = all_bookings(await make(client, admin, "close", [*own, late], "move"))
     targets = [told[booking["reference"]]["target"]["slot_id"] for booking in booked]
     assert targets == [near[0]["id"], free["id"]]
+
+
+async def test_at_the_end_of_the_calendar_nothing_is_found_later(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    last = {"starts_at": "9999-11-01T09:00:00Z", "ends_at": "9999-11-01T10:00:00Z"}
+    slot, other = [await post_slot(client, admin, **last) for _ in range(2)]
+    booking = await book(client, slot["id"])
+    told = all_bookings(await make(client, admin, "close", [slot], "move"))
+    assert told[booking["reference"]]["target"]["slot_id"] == other["id"]
+    for change in ({"shift_minutes": 366 * 24 * 60}, {"starts_at": "9999-12-31T23:45:00Z"}):
+        plan = await make(client, admin, "move", [slot], "move", **change)
+        assert plan["slots"][0]["obstacles"] == ["clock_change"]

@@ -80,15 +80,14 @@ async def look_up(session: AsyncSession, wish: SlotPlanCreate) -> Order:
 
 def destination(order: Order, slot: Any, *, now: datetime) -> dict[str, Any] | Obstacle:
     """The columns of a slot that is moved that are not its present ones, or why it cannot be."""
-    wish = order.wish
-    starts_at = wish.starts_at or _shifted(slot.starts_at, slot.time_zone, wish.shift_minutes or 0)
-    if starts_at is None:
+    try:
+        columns = _moved(order, slot)
+    except OverflowError:
+        # No calendar shows that day.
+        columns = None
+    if columns is None:
         return Obstacle.CLOCK_CHANGE
-    if starts_at <= now:
-        return Obstacle.IN_THE_PAST
-    columns = {"starts_at": starts_at, "ends_at": starts_at + (slot.ends_at - slot.starts_at), **order.places}
-    zone = columns.get("time_zone", slot.time_zone)
-    return columns | local_time(starts_at, zone)._asdict()
+    return Obstacle.IN_THE_PAST if columns["starts_at"] <= now else columns
 
 
 def standstill(slot: Any, *, now: datetime) -> Obstacle | None:
@@ -96,6 +95,15 @@ def standstill(slot: Any, *, now: datetime) -> Obstacle | None:
     if slot.status == SlotStatus.CANCELLED:
         return Obstacle.SLOT_CANCELLED
     return Obstacle.BEGUN if slot.starts_at <= now else None
+
+
+def _moved(order: Order, slot: Any) -> dict[str, Any] | None:
+    wish = order.wish
+    starts_at = wish.starts_at or _shifted(slot.starts_at, slot.time_zone, wish.shift_minutes or 0)
+    if starts_at is None:
+        return None
+    columns = {"starts_at": starts_at, "ends_at": starts_at + (slot.ends_at - slot.starts_at), **order.places}
+    return columns | local_time(starts_at, columns.get("time_zone", slot.time_zone))._asdict()
 
 
 def _shifted(starts_at: datetime, time_zone: str, minutes: int) -> datetime | None:
