@@ -163,6 +163,21 @@ async def test_a_slot_is_moved_to_somebody_else_somewhere_else(
     await assert_sound(database)
 
 
+async def test_a_slot_that_is_there_already_is_not_moved_and_nobody_is_told(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    await open_clinic(client, admin)
+    slots = [await post_slot(client, admin, days=days, clinician="dr-wu") for days in (30, 31)]
+    other = await post_slot(client, admin, days=32, clinician="dr-rivera")
+    booked = [await book(client, slot["id"]) for slot in (slots[0], other)]
+    plan = await make(client, admin, "move", [*slots, other], "move", clinician="dr-wu")
+    assert [slot["obstacles"] for slot in plan["slots"]] == [["already_there"], ["already_there"], []]
+    assert (await apply(client, admin, plan)).status_code == 200
+    assert [(await slot_now(client, slot))["version"] for slot in slots] == [1, 1]
+    assert [(await read(client, booking))["version"] for booking in booked] == [1, 2]
+    await assert_sound(database)
+
+
 async def test_a_closed_slot_is_closed_where_it_is_moved_to(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:

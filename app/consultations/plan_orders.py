@@ -87,7 +87,11 @@ def destination(order: Order, slot: Any, *, now: datetime) -> dict[str, Any] | O
         columns = None
     if columns is None:
         return Obstacle.CLOCK_CHANGE
-    return Obstacle.IN_THE_PAST if columns["starts_at"] <= now else columns
+    if columns["starts_at"] <= now:
+        return Obstacle.IN_THE_PAST
+    # Nobody is told of a move that is none.
+    is_there = all(getattr(slot, name) == value for name, value in columns.items())
+    return Obstacle.ALREADY_THERE if is_there else columns
 
 
 def standstill(slot: Any, *, now: datetime) -> Obstacle | None:

@@ -44,6 +44,7 @@ class Obstacle(StrEnum):
     IN_THE_PAST = "in_the_past"
     CLOCK_CHANGE = "clock_change"
     OVERLAP = "overlap"
+    ALREADY_THERE = "already_there"
     NOWHERE_TO_GO = "nowhere_to_go"
 
 
@@ -88,7 +89,8 @@ class PlannedSlot(ResponseShape):
         json_schema_extra=NOT_IN_EXAMPLE,
     )
     obstacles: list[Obstacle] = Field(
-        description="What cannot be done. `nowhere_to_go`: a booking finds no slot, and stays. With any other one, the "
+        description="What cannot be done, or need not: `already_there`, where it is to be moved to what it has. "
+        "`nowhere_to_go`: a booking finds no slot, and stays. With any other one, the "
         "slot and its bookings stay as they are.",
         examples=[[]],
     )
