@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from sqlmodel import col
 
+from app.access.tables import AuditEntry
 from app.consultations.schedule_tables import BookingOffer
 from app.core.db import Database
 from app.core.settings import Settings
@@ -103,6 +104,23 @@ async def test_a_slot_that_is_moved_is_offered_first_and_the_old_one_closed(
     assert await offered(client, booking) == [home, other["id"]]
     assert (await act(client, booking, "reschedule", {"slot_id": home})).status_code == 200
     await assert_sound(database)
+
+
+async def test_a_closed_slot_that_gives_its_name_to_another_is_another_version_and_it_is_in_the_trail(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    slot = await post_slot(client, admin, external_id="slot-1")
+    await book(client, slot["id"])
+    await post_slot(client, admin, days=31)
+    await carry_out(client, admin, "close", [slot], "keep")
+    tag = (await client.get(f"/consultation-slots/{slot['id']}")).headers["etag"]
+    await carry_out(client, admin, "move", [slot], "offer", shift_minutes=60)
+    stale = await client.post(f"/consultation-slots/{slot['id']}/cancel", headers=admin | {"If-Match": tag})
+    assert refusal(stale) == (412, "version-stale")
+    (entry,) = await everything(
+        database, AuditEntry, col(AuditEntry.subject) == slot["id"], col(AuditEntry.action) == "slot.updated"
+    )
+    assert entry["fields"] == ["external_id"]
 
 
 async def test_what_is_offered_again_takes_the_place_of_what_was(

@@ -24,7 +24,9 @@ _CLOSED: Final = SlotStatus.CLOSED
 _IDS: Final[Any] = bindparam("ids", expanding=True)
 # The slot that takes another one's place takes its names too.
 _NAMES: Final = ("external_id", "schedule_id", "occurrence")
-_GIVE_UP_NAMES: Final = update(_slot).where(_slot.c.id.in_(_IDS)).values(dict.fromkeys(_NAMES))
+_GIVE_UP_NAMES: Final = (
+    update(_slot).where(_slot.c.id.in_(_IDS)).values(dict.fromkeys(_NAMES) | {"version": _slot.c.version + 1})
+)
 _SET_STATUS: Final = (
     update(_slot).where(_slot.c.id.in_(_IDS)).values(status=bindparam("to"), version=_slot.c.version + 1)
 )
@@ -83,7 +85,11 @@ async def _move_slots(
     # So that each finds its time free, whichever of them has it now.
     leaving = {slot.id for slot in planned if _has_left(slot)} | set(own)
     await batch_queries.lift(session, sorted(leaving))
-    await _run(session, _GIVE_UP_NAMES, sorted(others))
+    named = [slot_id for slot_id in others if any(getattr(present[slot_id], name) is not None for name in _NAMES)]
+    await _run(session, _GIVE_UP_NAMES, named)
+    told = _texts(slot_id for slot_id in named if present[slot_id].external_id is not None)
+    fields = ["external_id"]
+    await audit.record_each(session, by=by, action="slot.updated", subjects=told, at=world.now, fields=fields)
     new = [_new_row(present[slot_id], world.destinations[slot_id], home, world) for slot_id, home in others.items()]
     columns = {slot_id: _columns(present[slot_id], world.destinations[slot_id]) for slot_id in own}
     if own:
