@@ -81,6 +81,15 @@ async def test_a_wrong_wish_is_refused_and_no_plan_is_made(
     assert await counts(database, SlotPlan) == [0]
 
 
+async def test_the_id_that_is_no_slots_is_pointed_at_where_it_was_sent(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    slot = await post_slot(client, admin)
+    sent = wish("close", [slot, slot, *A_SLOT], "keep")
+    answer = await client.post("/slot-plans", json=sent, headers=admin)
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/slots/ids/2"]
+
+
 async def test_every_part_of_a_filter_narrows_it(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:

@@ -32,12 +32,12 @@ async def chosen(session: AsyncSession, order: Order) -> list[UUID]:
     return found
 
 
-def refuse_unknown(ids: Sequence[UUID], slots: Sequence[Any]) -> None:
-    """Raise InvalidInput for ids that are no slot's."""
+def refuse_unknown(order: Order, slots: Sequence[Any]) -> None:
+    """Raise InvalidInput for ids that were sent and are no slot's."""
     known = {slot.id for slot in slots}
     faults = [
         FieldFault("names nothing that is known here", "unknown_reference", pointer=f"/slots/ids/{place}")
-        for place, slot_id in enumerate(ids)
+        for place, slot_id in enumerate(order.wish.slots.ids or ())
         if slot_id not in known
     ]
     if faults:

@@ -58,7 +58,7 @@ async def make(database: Database, wish: SlotPlanCreate, *, policy: Policy, by: 
         now = await clock.now_in(session)
         ids = await plan_look.chosen(session, order)
         slots = await plan_queries.slots(session, ids, lock=False)
-        plan_look.refuse_unknown(ids, slots)
+        plan_look.refuse_unknown(order, slots)
         bookings = await plan_queries.bookings(session, ids)
         plan_look.refuse_too_many(bookings)
         world = await plan_look.world_of(session, order, slots, bookings, now=now)
