@@ -19,6 +19,12 @@ SHORT = (
     "cancel | reschedule: one booking",
     "reschedule | slot cancel: its goal",
     "slot cancel | expire: a stale hold",
+    "book | plan: the seat that it takes",
+    "confirm | plan: one hold",
+    "reschedule | plan: into its slot",
+    "reschedule | plan: to what it offers",
+    "slot cancel | plan: where it takes a seat",
+    "plan | plan: into each other's slot",
 )
 SLOT_CANCEL = "book | slot cancel: 1 free"
 

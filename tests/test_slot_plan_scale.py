@@ -86,6 +86,5 @@ async def test_at_the_end_of_the_calendar_nothing_is_found_later(
     booking = await book(client, slot["id"])
     told = all_bookings(await make(client, admin, "close", [slot], "move"))
     assert told[booking["reference"]]["target"]["slot_id"] == other["id"]
-    for change in ({"shift_minutes": 366 * 24 * 60}, {"starts_at": "9999-12-31T23:45:00Z"}):
-        plan = await make(client, admin, "move", [slot], "move", **change)
-        assert plan["slots"][0]["obstacles"] == ["clock_change"]
+    plan = await make(client, admin, "move", [slot], "move", shift_minutes=366 * 24 * 60)
+    assert plan["slots"][0]["obstacles"] == ["clock_change"]

@@ -20,6 +20,8 @@ from app.consultations.booking_shapes import (
     ConsultationBookingCreate,
     RescheduleCreate,
 )
+from app.consultations.plan_shapes import SlotPlanPublic
+from app.consultations.plan_wishes import SlotPlanCreate
 from app.consultations.policies import Policy
 from app.consultations.reasons import CancellationReason
 from app.consultations.slot_shapes import ConsultationSlotCreate, SlotCancellation
@@ -30,7 +32,7 @@ from app.core.brief import BriefMemory
 from app.core.db import Database, DatabaseBusy
 from app.core.errors import Refusal
 from app.core.settings import Settings
-from app.routers import booking_actions, consultation_bookings, consultation_slots
+from app.routers import booking_actions, consultation_bookings, consultation_slots, slot_plans
 from app.routers.booking_views import ConsultationBookingPublic
 from app.routers.deps import House
 
@@ -99,6 +101,17 @@ class Doors:
         """Cancel a slot and its bookings, whatever its version."""
         wish = SlotCancellation(reason=CancellationReason.PROVIDER)
         await self._change_slot(consultation_slots.cancel_consultation_slot, slot_id, wish=wish)
+
+    async def make_plan(self, wish: SlotPlanCreate) -> SlotPlanPublic:
+        """Plan what becomes of slots."""
+        plan: SlotPlanPublic = await self._ask(
+            slot_plans.create_slot_plan, wish=wish, response=Response(), caller=ADMIN
+        )
+        return plan
+
+    async def apply_plan(self, plan_id: UUID) -> None:
+        """Do what a plan says."""
+        await self._ask(slot_plans.apply_slot_plan, plan_id=plan_id, caller=ADMIN)
 
     async def expire(self) -> int:
         """End holds whose time is over, as the worker does."""

@@ -24,7 +24,8 @@ from app.core.settings import Settings
 from app.doctor import broken_ids
 from tests.drills import acts, databases, direct
 from tests.drills.direct import REFUSED, Doors
-from tests.drills.pairs import Pair, all_pairs
+from tests.drills.pair import Pair
+from tests.drills.pairs import all_pairs
 from tests.drills.schedule import Node, Order, Stage
 from tests.drills.sides import Side
 from tests.drills.verdicts import Figures, Result, report
@@ -71,7 +72,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Doors, Doors, Doors
 
 async def _run(pair: Pair, own: Doors, sides: tuple[Doors, Doors], stage: Stage) -> list[Order[Result]]:
     async def run(nodes: list[Node]) -> Result:
-        world = await acts.build(own, {"S": pair.seats, "T": pair.seats_of_t, "U": 1}, pair.there)
+        world = await acts.build(own, {"S": pair.seats, "T": pair.seats_of_t, "U": 1}, pair.there, pair.plans)
         ended = await stage.play(nodes, *(act(side, world) for act, side in zip(pair.acts, sides, strict=True)))
         # Whether somebody has already tidied up a hold that is over makes no difference, and shall not make one here.
         if pair.has_stale_hold:

@@ -13,7 +13,7 @@ from sqlalchemy.util import await_only
 from app.core.db import Database
 from app.core.locks import FileLock
 
-_TOUCHED: Final = re.compile(r"\b(consultation_slots|consultation_bookings|idempotency_keys)\b")
+_TOUCHED: Final = re.compile(r"\b(consultation_slots|consultation_bookings|idempotency_keys|slot_plans)\b")
 _WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tests.drills.pairs import Outcomes, Pair
+from tests.drills.pair import Outcomes, Pair
 from tests.drills.schedule import Order
 
 _LINE = "\n"
