@@ -5,7 +5,7 @@ request's id is put in anew. A request that is not understood here goes on to th
 """
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -18,7 +18,7 @@ from app.core.media_types import prefers
 from app.core.settings import Settings
 from app.finishing import finish, is_worth_keeping
 from app.interop.schema_org import MEDIA_TYPE as JSON_LD
-from app.replies import Reply, can_be_remembered, clock_of, is_for_doors, reply_to
+from app.replies import Reply, as_asked, can_be_remembered, clock_of, in_full, is_for_doors, reply_to
 
 _THINGS: Final = ("/conditions", "/categories", "/treatment-options")
 _MOST_SORTS: Final = 4_096
@@ -123,7 +123,7 @@ class Lane:
         self._sorts[accept, encoding, language, origin, has_locale] = sort
         return sort
 
-    async def _ask(self, key: _Key, scope: Scope, receive: Receive) -> list[Message]:
+    async def _ask(self, key: _Key, scope: Scope, receive: Receive) -> Sequence[Message]:
         """Let the door answer, and remember it. Whoever asks the same meanwhile waits for it."""
         age = self.published.age()
         done = self._asked[key] = asyncio.Event()
@@ -134,7 +134,7 @@ class Lane:
 
         self._frame = self._frame or {name: scope[name] for name in _FRAME if name in scope}
         try:
-            await self.app(scope, receive, collect)
+            await self.app(in_full(scope), receive, collect)
             # Another key than before, where somebody had to look which languages there are.
             kept = self._key(scope, dict(scope["headers"]))
             answer = finish(messages, scope["path"])
@@ -144,7 +144,7 @@ class Lane:
         finally:
             del self._asked[key]
             done.set()
-        return messages
+        return as_asked(scope, messages, answer)
 
     async def _ask_again(self, key: _Key) -> None:
         """Let the door answer as if somebody had asked for this."""

@@ -5,7 +5,7 @@ What many ask for at the same moment is asked of the door once. The door stays t
 """
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Final, TypeAlias
@@ -18,7 +18,7 @@ from app.core.caching import REVALIDATE
 from app.core.db import Database
 from app.core.settings import Settings
 from app.finishing import finish
-from app.replies import Reply, can_be_remembered, clock_of, is_for_doors, reply_to
+from app.replies import Reply, as_asked, can_be_remembered, clock_of, in_full, is_for_doors, reply_to
 
 _PATH: Final = "/consultation-slots"
 _LONGEST_QUERY: Final = 500
@@ -43,7 +43,7 @@ class Listings:
         self._answers = Answers(_MOST_BYTES if settings.pages_memory_mb else 0)
         # How many writes of this process all of them have seen.
         self._writes = -1
-        self._asked: dict[Hashable, asyncio.Event] = {}
+        self._asked: dict[Hashable, asyncio.Future[FinishedAnswer | None]] = {}
 
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
         """An answer as a server writes it, the end of its head left open, and its body; None for what takes longer."""
@@ -56,18 +56,20 @@ class Listings:
         if scope["type"] != "http" or scope["path"] != _PATH:
             await self.app(scope, receive, send)
             return
-        reply, key = self._reply(scope), self._key(scope, dict(scope["headers"]))
+        reply, headers = self._reply(scope), dict(scope["headers"])
+        key = self._key(scope, headers)
         if reply is None and key is not None and scope["method"] == "GET":
             # Who asks after a write does not wait for what was read before it.
             under_way = self._asked.get((key, self.database.writes))
             if under_way is None:
-                # Sent only now: nobody waits for how slowly this client takes its answer.
+                # Sent only once it is whole: nobody waits for how slowly this client takes its answer.
                 for message in await self._ask(key, scope, receive):
                     await send(message)
                 return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(under_way.wait(), SECONDS)
-            reply = self._reply(scope)
+            began = clock_of(logs=self._logs)
+            answer = await _within(SECONDS, under_way)
+            if answer is not None and monotonic() - answer.made_at < SECONDS:
+                reply = self._told(scope, headers, answer, began)
         if reply is None:
             await self.app(scope, receive, send)
             return
@@ -78,8 +80,9 @@ class Listings:
             return None
         began, headers = clock_of(logs=self._logs), dict(scope["headers"])
         answer = self._find(self._key(scope, headers))
-        if answer is None:
-            return None
+        return None if answer is None else self._told(scope, headers, answer, began)
+
+    def _told(self, scope: Scope, headers: dict[bytes, bytes], answer: FinishedAnswer, began: float) -> Reply:
         self.answered += 1
         return reply_to(scope, headers, answer, logs=self._logs, began=began)
 
@@ -101,23 +104,35 @@ class Listings:
             return None
         return answer
 
-    async def _ask(self, key: _Key, scope: Scope, receive: Receive) -> list[Message]:
-        """Let the door answer, and remember it. Whoever asks the same meanwhile waits for it."""
+    async def _ask(self, key: _Key, scope: Scope, receive: Receive) -> Sequence[Message]:
+        """Let the door answer, and remember it. Whoever asks the same meanwhile waits for it.
+
+        They get it also where it is not kept, because there is no memory or because of a write that came after them.
+        """
         asked_at, writes = monotonic(), self.database.writes
-        done = self._asked[key, writes] = asyncio.Event()
+        done = self._asked[key, writes] = asyncio.get_running_loop().create_future()
         messages: list[Message] = []
+        answer = None
 
         async def collect(message: Message) -> None:
             messages.append(message)
 
         try:
-            await self.app(scope, receive, collect)
+            await self.app(in_full(scope), receive, collect)
             answer = finish(messages, _PATH, cache_control=REVALIDATE)
-            # What was written meanwhile it may have been read before.
-            if answer is not None and writes == self.database.writes and self._find(key) is None:
+            if answer is not None:
                 answer.made_at = asked_at
-                self._answers.keep(key, answer)
+                # What was written meanwhile it may have been read before.
+                if writes == self.database.writes and self._find(key) is None:
+                    self._answers.keep(key, answer)
         finally:
             del self._asked[key, writes]
-            done.set()
-        return messages
+            done.set_result(answer)
+        return as_asked(scope, messages, answer)
+
+
+async def _within(seconds: float, under_way: asyncio.Future[FinishedAnswer | None]) -> FinishedAnswer | None:
+    # One who hangs up does not take the answer from the others.
+    with suppress(TimeoutError):
+        return await asyncio.wait_for(asyncio.shield(under_way), seconds)
+    return None

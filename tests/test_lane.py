@@ -122,6 +122,19 @@ async def test_lane_and_doors_answer_alike(apps: tuple[FastAPI, FastAPI]) -> Non
     assert apps[1].state.published.answered == 0
 
 
+async def test_who_has_a_page_already_is_told_so_and_the_others_get_it_from_memory(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    tag = (await client.get(PAGE, headers={"Authorization": "Bearer cp_live_unknown"})).headers["ETag"]
+    asked = statements_of(app)
+    first = await client.get(PAGE, headers={"If-None-Match": tag})
+    assert (first.status_code, first.content, first.headers["ETag"]) == (304, b"", tag)
+    assert asked
+    asked.clear()
+    assert (await client.get(PAGE)).status_code == 200
+    assert asked == []
+
+
 async def test_every_answer_says_what_a_cache_has_to_know(client: httpx.AsyncClient, filled: None) -> None:  # noqa: ARG001
     for address in ADDRESSES:
         for _ in range(2):

@@ -119,20 +119,71 @@ async def test_who_asks_at_the_same_moment_gets_one_door_s_answer(
     assert (len(asked), app.listings.answered) == (1, 19)  # type: ignore[attr-defined]
 
 
+async def test_who_has_the_list_already_is_told_so_and_the_others_get_it_from_memory(
+    app: FastAPI, client: httpx.AsyncClient, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = await post_slot(client, admin)
+    freeze(monkeypatch)
+    asked = listed_by(app)
+    tag = (await client.get(LIST, headers=admin)).headers["ETag"]
+    polls = await asyncio.gather(*(client.get(LIST, headers={"If-None-Match": tag}) for _ in range(20)))
+    assert {(poll.status_code, poll.content, poll.headers["ETag"]) for poll in polls} == {(304, b"", tag)}
+    assert len({poll.headers["X-Request-Id"] for poll in polls}) == 20
+    others = [await client.get(LIST, headers=more) for more in ({}, {"If-None-Match": '"other"'})]
+    assert [other.json()["items"] for other in others] == [[slot], [slot]]
+    # The first was the admin's.
+    assert (len(asked), app.listings.answered) == (2, 21)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("megabytes", [0, 128])
+async def test_a_write_that_comes_later_sends_nobody_to_the_door_who_waits_already(
+    settings: Settings, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch, megabytes: int
+) -> None:
+    find, has_read, may_answer = slots.find, asyncio.Event(), asyncio.Event()
+    app = create_app(settings.model_copy(update={"pages_memory_mb": megabytes}))
+
+    async def slow_find(*arguments: Any, **more: Any) -> Any:
+        found = await find(*arguments, **more)
+        has_read.set()
+        await may_answer.wait()
+        return found
+
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        monkeypatch.setattr(slots, "find", slow_find)
+        shown, asked = freeze(monkeypatch), listed_by(app)
+        waiting = [asyncio.create_task(client.get(LIST)) for _ in range(20)]
+        await has_read.wait()
+        await post_slot(client, admin)
+        may_answer.set()
+        assert [(await answer).json()["items"] for answer in waiting] == [[]] * 20
+        assert len(asked) == 1
+        # Kept for nobody; and one who would get what is too old asks anew.
+        assert len((await client.get(LIST)).json()["items"]) == 1
+        for each in (has_read, may_answer):
+            each.clear()
+        address, asked[:] = f"{LIST}?limit=2", []
+        waiting = [asyncio.create_task(client.get(address)) for _ in range(2)]
+        await has_read.wait()
+        shown[0] += SECONDS
+        may_answer.set()
+        assert [len((await answer).json()["items"]) for answer in waiting] == [1, 1]
+        assert len(asked) == 2
+
+
 async def test_an_answer_is_a_second_old_at_most_counted_from_when_it_was_read(
     app: FastAPI, client: httpx.AsyncClient, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slot = await post_slot(client, admin)
     shown = freeze(monkeypatch)
     asked = listed_by(app)
-    look = app.state.database.look
+    find = slots.find
 
-    def slow_look() -> Any:
+    async def slow_find(*arguments: Any, **more: Any) -> Any:
         # The door takes its time, after the memory has looked at the clock.
         shown[0] += 0.6
-        return look()
+        return await find(*arguments, **more)
 
-    monkeypatch.setattr(app.state.database, "look", slow_look)
+    monkeypatch.setattr(slots, "find", slow_find)
     assert (await client.get(LIST)).json()["items"] == [slot]
     # As another process would write it.
     async with app.state.database.writing.begin() as elsewhere:
