@@ -1,4 +1,4 @@
-"""Statements stay prepared on PostgreSQL, whatever was rolled back meanwhile."""
+"""Statements stay prepared on PostgreSQL, whatever was rolled back meanwhile; and are not compiled."""
 
 import httpx
 from sqlalchemy import text
@@ -24,6 +24,13 @@ async def test_a_refusal_does_not_make_the_server_plan_everything_anew(
     if settings.sqlite_path is None:
         assert kept[0]
         assert kept[0] <= kept[1]
+
+
+async def test_no_statement_waits_to_be_compiled(database: Database) -> None:
+    engines = [database.reading, database.looking, database.writing] if database.writer is None else []
+    for engine in engines:
+        async with engine.connect() as connection:
+            assert (await connection.execute(text("SHOW jit"))).scalar_one() == "off"
 
 
 def client_database(client: httpx.AsyncClient) -> Database:

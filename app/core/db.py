@@ -58,6 +58,9 @@ _POSTGRES_OPTIONS = (
     "-c idle_in_transaction_session_timeout=10000",
     "-c default_transaction_isolation=read\\ committed",
     "-c timezone=UTC",
+    # It compiles what seems to cost much, by how many rows there might be, for up to a second: longer than any of our
+    # statements takes.
+    "-c jit=off",
 )
 
 
