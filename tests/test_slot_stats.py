@@ -22,6 +22,7 @@ from app.core import clock
 from app.core.db import Database, rows
 from app.core.ids import new_id
 from tests.conftest import headers_with
+from tests.lives import put_ended
 from tests.plans import explain, reads_all_slots
 from tests.rows import make_slot, run
 from tests.slot_samples import SIBLING, Sample, furnish, soonest_first
@@ -124,6 +125,21 @@ async def test_figures_are_what_a_plain_count_of_the_rows_gives(
     whole = await stats(client, admin, by=by)
     for name in ("slots", "seats", "seats_filled", "seats_free", "bookings_no_show"):
         assert sum(row[name] for row in whole["rows"]) == whole["total"][name] > 0
+
+
+async def test_no_more_seats_are_filled_than_there_are(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    begin = clock.now() - timedelta(days=2)
+    slot_id = await make_slot(database, starts_at=begin, ends_at=begin + timedelta(hours=1))
+    await put_ended(database, slot_id, BookingState.FULFILLED)
+    told = (await stats(client, admin, by="week"))["total"]
+    assert (told["seats"], told["seats_filled"], told["bookings_fulfilled"]) == (1, 1, 1)
+    # It took place; an admin cancels it nevertheless.
+    answer = await client.post(f"/consultation-slots/{slot_id}/cancel", headers=admin | {"If-Match": "*"})
+    assert answer.status_code == 200
+    told = (await stats(client, admin, by="week"))["total"]
+    assert (told["seats"], told["seats_filled"], told["bookings_fulfilled"]) == (0, 0, 1)
 
 
 async def test_nothing_is_counted_where_nothing_is(client: httpx.AsyncClient, admin: dict[str, str]) -> None:

@@ -31,7 +31,7 @@ class SlotFigures(ResponseShape):
     slots_cancelled: int = Field(description="Those of them that are cancelled.", examples=[2])
     seats: int = Field(description="Seats of the slots that are not cancelled.", examples=[76])
     seats_filled: int = Field(
-        description="Seats that are taken: by live bookings, and by those that ended as fulfilled or no-show.",
+        description="Those of them that are taken: by live bookings, and by those that ended as fulfilled or no-show.",
         examples=[61],
     )
     seats_free: int = Field(description="Seats that can be booked now.", examples=[9])

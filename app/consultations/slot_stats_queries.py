@@ -63,7 +63,9 @@ def counts(by: Grouping, asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
     wanted = _wanted(by, asked, col(slot.capacity), col(slot.status), free.label("free"))
     booking = ConsultationBooking
     ended = {state: case((col(booking.state) == state, 1)) for state in BookingState}
-    filled = case((or_(and_(*slot_queries.taken_now()), _kept_or_missed()), 1))
+    is_cancelled = wanted.c.status == SlotStatus.CANCELLED
+    # Also a slot that took place can be cancelled: its seats are not counted, nor who sat there.
+    filled = case((and_(~is_cancelled, or_(and_(*slot_queries.taken_now()), _kept_or_missed())), 1))
     booked = (
         core_select(
             col(booking.slot_id).label("slot_id"),
@@ -76,7 +78,6 @@ def counts(by: Grouping, asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
         .group_by(col(booking.slot_id))
         .subquery("booked")
     )
-    is_cancelled = wanted.c.status == SlotStatus.CANCELLED
     grouped = (
         core_select(
             wanted.c.key,
