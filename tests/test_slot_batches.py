@@ -205,23 +205,23 @@ async def test_who_may_not_move_stops_the_whole_row_behind_it_with_a_statement_a
     assert len(asked) == 2
 
 
-async def test_live_bookings_keep_their_slots_time_and_seats(
+async def test_live_bookings_keep_what_they_were_told_of_their_slots_and_their_seats(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:
-    sent = [wish | {"external_id": f"x{row}", "capacity": 3} for row, wish in enumerate(wishes(5))]
+    sent = [wish | {"external_id": f"x{row}", "capacity": 3} for row, wish in enumerate(wishes(6))]
     await send_slots(client, admin, sent)
-    booked, fewer, more, stale, gone = await rows_of(database)
-    for slot, state in ((booked, "booked"), (fewer, "booked"), (more, "booked")):
-        await make_booking(database, slot["id"], seat=2, state=BookingState(state))
+    booked, fewer, more, stale, gone, elsewhere = await rows_of(database)
+    for slot in (booked, fewer, more, elsewhere):
+        await make_booking(database, slot["id"], seat=2)
     over = {"state": BookingState.HELD, "hold_expires_at": clock.now() - timedelta(seconds=1)}
     hold = await make_booking(database, stale["id"], **over)
-    later = {"ends_at": wishes(6)[5]["ends_at"]}
-    changes = (later, {"capacity": 1}, {"capacity": 2}, later, later)
+    later = {"ends_at": wishes(7)[6]["ends_at"]}
+    changes: tuple[dict[str, Any], ...] = (later, {"capacity": 1}, {"capacity": 2}, later, later, {"mode": "phone"})
     answer = await send_slots(
         client, admin, [wish | change for wish, change in zip(sent, changes, strict=True)], query="?mode=partial"
     )
-    assert problems(answer) == {1: (409, "slot-booked", []), 2: (409, "slot-booked", [])}
-    assert outcomes(answer)[2:] == ["updated", "updated", "updated"]
+    assert problems(answer) == {row: (409, "slot-booked", []) for row in (1, 2, 6)}
+    assert outcomes(answer)[2:5] == ["updated", "updated", "updated"]
     (row,) = await everything(database, ConsultationBooking, col(ConsultationBooking.id) == hold)
     assert row["state"] == "expired"
     assert (await rows_of(database))[4]["id"] == gone["id"]

@@ -114,7 +114,7 @@ async def test_the_version_that_was_read_is_needed_and_nothing_changes_it_but_a_
     assert len(await everything(database, AuditEntry, col(AuditEntry.action) == "slot.updated")) == 1
 
 
-async def test_live_bookings_keep_time_and_seats_and_holds_that_are_over_do_not(
+async def test_live_bookings_keep_what_they_were_told_and_holds_that_are_over_do_not(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:
     slot = {"id": await make_slot(database, capacity=3)}
@@ -125,9 +125,16 @@ async def test_live_bookings_keep_time_and_seats_and_holds_that_are_over_do_not(
     (row,) = await everything(database, ConsultationBooking, col(ConsultationBooking.id) == hold)
     assert row["state"] == "expired"
     await make_booking(database, slot["id"], seat=2)
-    for refused in (later, {"capacity": 1}):
-        assert refusal(await change(client, admin, slot, **refused)) == (409, "slot-booked")
-    assert (await change(client, admin, slot, capacity=4, clinician="dr-b")).status_code == 200
+    told = (
+        {"clinician": "dr-b"},
+        {"mode": "video"},
+        {"time_zone": "Asia/Tokyo"},
+        {"location": "london"},
+        {"condition": None, "category": "hematologic-malignancies"},
+    )
+    for refused in (later, {"capacity": 1}, *told):
+        assert refusal(await change(client, admin, slot, **refused)) == (409, "slot-booked"), refused
+    assert (await change(client, admin, slot, capacity=4, external_id="x")).status_code == 200
 
 
 async def test_overlaps_and_names_are_refused_by_the_schema(client: httpx.AsyncClient, admin: dict[str, str]) -> None:

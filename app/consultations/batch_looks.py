@@ -18,7 +18,7 @@ from app.consultations import batch_queries, references, steps
 from app.consultations.batch_files import wrong_at
 from app.consultations.errors import SlotBooked, SlotOverlaps
 from app.consultations.references import References
-from app.consultations.slot_columns import PLACE, TIME, changed, columns_of, refuse_change, refuse_past
+from app.consultations.slot_columns import PLACE, TOLD, changed, columns_of, refuse_change, refuse_past
 from app.consultations.slot_stage import AT_ONCE, Stage
 from app.consultations.staged_rows import Staged
 from app.consultations.steps import Before
@@ -128,17 +128,16 @@ async def examine_present(session: AsyncSession, stage: Stage, look: Look) -> No
 
 
 async def examine_booked(session: AsyncSession, stage: Stage) -> None:
-    """Refuse what the guards would: another time, or fewer seats, than live bookings have. Ends stale holds."""
-    touched = "changes IS NOT NULL AND (changes LIKE '%s_at%' OR changes LIKE '%capacity%')"
-    for page in stage.pages(where=touched, order="slot_id"):
-        ids = [row.slot_id for row in page]
+    """Refuse what live bookings do not allow: to be something else than they were told, or fewer seats."""
+    for page in stage.pages(where="changes IS NOT NULL", order="slot_id"):
+        ids = [row.slot_id for row in page if row.changes & (TOLD | {"capacity"})]
         stale = await batch_queries.stale_holds(session, ids)
         if stale:
             gone = [Before(booking.id, BookingState(booking.state), booking.version) for booking in stale]
             await steps.change(session, gone, BookingState.EXPIRED, at=await clock.now_in(session), by="expiry")
         highest = await batch_queries.seats_taken(session, ids)
         seats = [(row, highest[row.slot_id]) for row in page if row.slot_id in highest]
-        stage.refuse((row.row, SlotBooked()) for row, seat in seats if row.changes & TIME or row.capacity < seat)
+        stage.refuse((row.row, SlotBooked()) for row, seat in seats if row.changes & TOLD or row.capacity < seat)
         await asyncio.sleep(0)
 
 

@@ -107,7 +107,10 @@ class SlotOverlaps(Refusal):
 
 
 class SlotBooked(Refusal):
-    """The slot has live bookings: its time stays as it is, and so do the seats that are taken."""
+    """The slot has live bookings: when, where, with whom and for what it is stays, and so do the seats that are taken.
+
+    A plan changes that, and what becomes of the bookings.
+    """
 
     status = 409
     constraints = ("ck_consultation_slots_seats_in_use",)

@@ -26,6 +26,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "overlap_reason": "allow_overlap",
 }
 TIME: Final = frozenset({"starts_at", "ends_at"})
+# What somebody who has booked was told of it: a plan changes that, and tells them.
+TOLD: Final = TIME | {"time_zone", "mode", "clinician_id", "location_id", "room_id", "category_id", "condition_id"}
 # What decides whose time it holds, and when.
 PLACE: Final = TIME | {"clinician_id", "room_id", "overlap_reason"}
 

@@ -11,9 +11,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.consultations import batch_queries, references, seats, slot_queries
-from app.consultations.errors import SlotNotFound
+from app.consultations.errors import SlotBooked, SlotNotFound
 from app.consultations.slot_changes import Versions
-from app.consultations.slot_columns import FIELDS, TIME, changed, columns_of, refuse_change
+from app.consultations.slot_columns import FIELDS, TOLD, changed, columns_of, refuse_change
 from app.consultations.slot_edit_shapes import ConsultationSlotUpdate
 from app.consultations.slot_shapes import ConsultationSlotCreate
 from app.consultations.tables import ConsultationSlot
@@ -30,10 +30,10 @@ _REST: Final = core_select(col(ConsultationSlot.external_id), col(ConsultationSl
 async def change(
     session: AsyncSession, slot_id: UUID, wish: ConsultationSlotUpdate, *, versions: Versions, by: str
 ) -> None:
-    """Make a slot otherwise. Raises SlotNotFound, VersionStale, SlotBegun, SlotCancelled, InvalidInput.
+    """Make a slot otherwise. Raises SlotNotFound, VersionStale, SlotBegun, SlotCancelled, SlotBooked, InvalidInput.
 
-    What live bookings do not allow, an overlap, and an `external_id` that is taken, are refused by the schema:
-    SlotBooked, SlotOverlaps, ExternalIdTaken.
+    Too few seats, an overlap, and an `external_id` that is taken, are refused by the schema: SlotBooked, SlotOverlaps,
+    ExternalIdTaken.
     """
     found = await rows(session, slot_queries.locked(), {"id": slot_id})
     if not found:
@@ -48,9 +48,11 @@ async def change(
     refuse_change(slot, columns, changes, now=slot.now)
     if not changes:
         return
-    if changes & (TIME | {"capacity"}):
+    if changes & (TOLD | {"capacity"}):
         # A hold that is over is no booking, but the guards do not know the time.
         await seats.expire_stale(session, slot_id=slot_id)
+    if changes & TOLD and await batch_queries.seats_taken(session, [slot_id]):
+        raise SlotBooked
     await batch_queries.change(session, [{"id": slot_id, **columns}])
     fields = sorted(FIELDS[name] for name in changes)
     await audit.record(session, by=by, action="slot.updated", subject=str(slot_id), at=slot.now, fields=fields)
