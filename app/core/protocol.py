@@ -1,15 +1,25 @@
-"""Deadlines for connections: the server itself has none for a client that has begun a request or leaves its answer.
+"""Deadlines for connections, which the server itself has none of, and a short way for what can be said at once.
 
 A client may be slow, but must not make us wait for ever: for a request's head, for its body, or until it takes its
 answer. How long our own work takes is not looked at here. And what it sends before its head is complete is kept in
 memory: so much and no more.
+
+What is answered from memory needs no task. And clients send the same bytes again and again: what these come down to is
+remembered, and nobody reads them twice. It depends on nothing but the bytes; what is said to them is asked for anew.
 """
 
 import asyncio
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+# Requests that were answered at once, as they came, each in one piece; and of each what decides about its answer.
+_REPEATED: Final[dict[bytes, Scope]] = {}
+_DECIDING: Final = ("type", "method", "path", "query_string", "headers")
+_MOST_REPEATED: Final = 1_024
+_LONGEST_REPEATED: Final = 2_048
 
 
 class DeadlineProtocol(HttpToolsProtocol):
@@ -37,6 +47,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.untaken = 0
         self.headless = 0
         self.untaken_since = self.loop.time()
+        # How many requests have begun, whether the newest one is here to its end, and which was answered at once.
+        self.begun = 0
+        self.is_whole = False
+        self.finished: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a request."""
@@ -45,9 +59,15 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and expect what is missing."""
-        is_head = not self._has_request() or self.cycle.response_complete
+        is_first = self.begun == 0 and self.headless == 0
+        is_between = is_first or self._is_between()
+        if is_between and not is_first and (known := _REPEATED.get(data)) is not None and self._say_at_once(known):
+            return
+        is_head, begun = not self._has_request() or self.cycle.response_complete, self.begun
         super().data_received(data)
         has_request = self._has_request()
+        if is_between and self.begun == begun + 1 and self.finished is self.scope and self._is_between():
+            _remember(data, self.scope)
         self.headless = 0 if has_request or not is_head else self.headless + len(data)
         if self.headless > self.head_bytes:
             self._refuse_head()
@@ -69,15 +89,50 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             super()._start_asgi_task(cycle, app)
             return
-        head, body = finished
-        lines = [head, *(b"%b: %b\r\n" % header for header in cycle.default_headers)]
-        if not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
-        self.transport.write(b"".join((*lines, b"\r\n", body)))
+        self._write(finished, keep_alive=cycle.keep_alive)
+        self.finished = cycle.scope
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+
+    def on_message_begin(self) -> None:
+        """Count it."""
+        super().on_message_begin()
+        self.begun, self.is_whole = self.begun + 1, False
+
+    def on_message_complete(self) -> None:
+        """Know that what comes next begins another one."""
+        super().on_message_complete()
+        self.is_whole = True
+
+    def _is_between(self) -> bool:
+        """Whether all requests that have begun are here and answered, and another one may be answered here."""
+        return (
+            self.is_whole
+            and self._has_request()
+            and self.cycle.response_complete
+            and self.cycle.keep_alive
+            and not (self.pipeline or self.flow.write_paused or self.transport.is_closing())
+        )
+
+    def _say_at_once(self, scope: Scope) -> bool:
+        """Answer what came as it did before, if there still is something to say at once."""
+        finished = self.at_once(scope) if self.at_once else None
+        if finished is None:
+            return False
+        self._write(finished, keep_alive=True)
+        # From here on it is the server's timer for idle connections again.
+        self.due = None
+        self.on_response_complete()
+        return True
+
+    def _write(self, finished: tuple[bytes, bytes], *, keep_alive: bool) -> None:
+        head, body = finished
+        lines = [head, *(b"%b: %b\r\n" % header for header in self.server_state.default_headers)]
+        if not keep_alive:
+            lines.append(b"connection: close\r\n")
+        self.transport.write(b"".join((*lines, b"\r\n", body)))
 
     def _refuse_head(self) -> None:
         """RFC 6585, section 5. There is no request yet whose client could be told more."""
@@ -118,6 +173,14 @@ class DeadlineProtocol(HttpToolsProtocol):
         elif now > self.untaken_since + self.take_seconds:
             self.transport.abort()
         self.untaken = waiting
+
+
+def _remember(data: bytes, scope: Any) -> None:
+    if len(data) > _LONGEST_REPEATED:
+        return
+    if len(_REPEATED) >= _MOST_REPEATED:
+        _REPEATED.clear()
+    _REPEATED[bytes(data)] = {name: scope[name] for name in _DECIDING}
 
 
 async def keep_deadlines(connections: Collection[Any], *, every: float = 1) -> None:
