@@ -150,8 +150,8 @@ async def update_consultation_slot(
     """Change a consultation slot.
 
     What is absent stays as it is. When, where, with whom and for what a slot with live bookings is stays, and a plan
-    changes it (`/slot-plans`); the seats that they take stay too. What changes nothing leaves the version as it is. Needs
-    the scope `slots:write`.
+    changes it (`/slot-plans`); the seats that they take stay too. What changes nothing leaves the version as it is.
+    Needs the scope `slots:write`.
     """
     present = await with_present_slugs(session, wish)
     await slot_edits.change(session, slot_id, present, versions=versions, by=caller.actor)
