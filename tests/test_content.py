@@ -182,3 +182,28 @@ async def test_what_is_not_published_is_not_found(client: httpx.AsyncClient, add
     for slug in ("named-by-nobody", "Acute-Lymphoblastic-Leukemia", "%00", "a" * 300, "-", "%F0%9F", f"{ALL}%20"):
         answer = await client.get(address.format(slug))
         assert (slug, answer.status_code, answer.json()["code"]) == (slug, 404, code)
+
+
+async def test_what_changed_since_a_moment_is_listed(client: httpx.AsyncClient, database: Database) -> None:
+    for number in range(3):
+        await publish(database, f"synthetic-{number}")
+    cards = (await client.get("/conditions")).json()["items"]
+    at = {card["slug"]: card["updated_at"] for card in cards if card["slug"].startswith("synthetic")}
+    assert len(set(at.values())) == 3
+
+    async def since(moment: str, **more: str) -> set[str]:
+        found = (await client.get("/conditions", params={"modified_since": moment, "limit": "1", **more})).json()
+        slugs = {card["slug"] for card in found["items"]}
+        while "next" in found:
+            found = (await client.get(found["next"])).json()
+            slugs |= {card["slug"] for card in found["items"]}
+        return slugs
+
+    assert await since(at["synthetic-1"]) == {"synthetic-1", "synthetic-2"}
+    assert await since(at["synthetic-2"].replace("Z", "+00:00")) == {"synthetic-2"}
+    assert await since(at["synthetic-0"], category="nothing") == set()
+    await publish(database, "synthetic-0", summary="Synthetic news.")
+    assert await since(at["synthetic-2"]) == {"synthetic-0", "synthetic-2"}
+    answer = await client.get("/conditions", params={"modified_since": "2026-11-23"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == "modified_since"

@@ -1,6 +1,7 @@
 """Published condition pages and their cards."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,7 @@ class ConditionFilter:
     treatment: str | None = None
     code: tuple[str, str] | None = None
     review_status: ReviewStatus | None = None
+    modified_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ def _filtered(query: Select[*tuple[Any, ...]], wanted: ConditionFilter) -> Selec
         query = query.where(
             col(ConditionPage.condition_id).in_(offering.where(TreatmentOption.treatment_id == treatment_id))
         )
+    if wanted.modified_since is not None:
+        query = query.where(col(ConditionPage.updated_at) >= wanted.modified_since)
     if wanted.code is not None:
         system, code = wanted.code
         coded = select(ConditionCode.condition_id).where(ConditionCode.system == system, ConditionCode.code == code)

@@ -16,7 +16,7 @@ from app.content.tables import CodeSystem
 from app.core.errors import InvalidInput
 from app.core.paging import next_link, page_of
 from app.core.problems import responses
-from app.core.shapes import Line, ListShape, ResponseShape, Slug
+from app.core.shapes import Instant, Line, ListShape, ResponseShape, Slug
 from app.routers import json_ld
 from app.routers.deps import ALWAYS, ConditionSlug, HouseInUse, ReadSession
 from app.routers.former_slugs import SlugRoute, moved
@@ -53,6 +53,9 @@ class ConditionQuery(LocalizedQuery):
     review_status: ReviewStatus | None = Field(
         default=None, description="Only those whose review stands so today, UTC.", examples=["due"]
     )
+    modified_since: Instant | None = Field(
+        default=None, description="Only those that changed then or later.", examples=["2026-11-23T09:00:00Z"]
+    )
     q: Annotated[str, Line(200)] | None = Field(default=None, description=WORDS, examples=["leukemia"])
 
 
@@ -85,7 +88,9 @@ async def list_conditions(
     if query.code is not None:
         system, code_in_it = query.code.split("|")
         code = (CodeSystem(system), canonical_code(CodeSystem(system), code_in_it))
-    wanted = conditions.ConditionFilter(query.category, query.letter, query.treatment, code, query.review_status)
+    wanted = conditions.ConditionFilter(
+        query.category, query.letter, query.treatment, code, query.review_status, query.modified_since
+    )
     languages = await languages_of(house, accept_language, query.locale)
     found: Sequence[tuple[ConditionSummary, tuple[object, ...]]]
     if query.q is None:
