@@ -162,6 +162,8 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     # A request makes thousands of objects and few circles: looking for these less often is a tenth of its time.
     gc.set_threshold(10_000, 20, 20)
     gc.enable()
+    # How long a thread that packs, searches or reads a file may keep the event loop waiting: 5 ms are many answers.
+    sys.setswitchinterval(0.0005)
     # The server re-raises the signal that ended it; an orderly end is no error.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -83,6 +83,9 @@ async def test_what_is_no_longer_public_is_no_longer_found(app: FastAPI, client:
         await withdrawals.withdraw(session, "q-1", replacement=None, by="test")
     # With the only page that offered the treatment.
     assert await found(client, "quiltox") == ["group-of-quiltox", "q-9"]
+    again = [treatment("quiltox-therapy", "Quiltox Therapy")]
+    await publish(own, "q-9", name="Quiltox Two", treatment_options=again)
+    assert await found(client, "quiltox") == ["group-of-quiltox", "q-9", "quiltox-therapy"]
     await publish(own, "q-9", name="Quiltox Two")
     async with own.write() as session:
         await category_changes.delete(session, "group-of-quiltox", by="test", versions=None)
@@ -233,14 +236,14 @@ async def test_a_look_sees_one_moment_whatever_is_published_and_deleted_during_i
     await seconds_until(client, "synthetic-one", ["synthetic-one"])
     real, done = search_rows.groups, asyncio.Event()
 
-    async def groups(session: Any) -> Any:
+    async def groups(session: Any, kinds: Any) -> Any:
         # The condition was read with its category; now another process moves it, and deletes the category.
         if not done.is_set():
             done.set()
             await publish(database, "synthetic-one", category=bbb)
             async with database.write() as other:
                 await category_changes.delete(other, "aaa", by="test", versions=None)
-        return await real(session)
+        return await real(session, kinds)
 
     monkeypatch.setattr(search_rows, "groups", groups)
     await publish(database, "synthetic-one", category=aaa, summary="Another.")

@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from app.access.callers import Scope
+from app.consultations import slot_queries
 from app.consultations.tables import SlotStatus
 from app.core import clock
 from app.core.db import Database
@@ -175,3 +177,20 @@ async def test_pages_follow_one_another_without_gap_or_repeat(client: httpx.Asyn
         address = answer.json().get("next", "")
         assert answer.headers.get("link") == (f'<{address}>; rel="next"' if address else None)
     assert pages == [slots[:2], slots[2:4], slots[4:]]
+
+
+@pytest.mark.parametrize(("days", "is_bound"), [(-400, False), (-2, False), (-0.5, True), (1, True)])
+async def test_a_begin_long_ago_is_no_bound_that_an_index_is_read_from(
+    client: httpx.AsyncClient, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch, days: float, is_bound: bool
+) -> None:
+    slot = await posted(client, admin)
+    real, bounds = slot_queries.listing, []
+
+    def listing(asked: frozenset[str], dialect: str) -> Any:
+        bounds.append("starts_from" in asked)
+        return real(asked, dialect)
+
+    monkeypatch.setattr(slot_queries, "listing", listing)
+    begin = (clock.now() + timedelta(days=days)).isoformat().replace("+", "%2B")
+    assert await listed(client, f"from={begin}") == [slot]
+    assert bounds == [is_bound]

@@ -89,9 +89,10 @@ def export_slots(file: Path | None, *, starts_from: str | None, starts_before: s
     from app import server
     from app.consultations import slot_export
     from app.consultations.slot_files import FileFormat
+    from app.core import clock
 
     settings = read_settings()
-    begin = _moment(starts_from) if starts_from else datetime.now(UTC)
+    begin = _moment(starts_from) if starts_from else clock.now()
     end = _moment(starts_before) if starts_before else None
     chosen = FileFormat(form or (_SUFFIXES.get(file.suffix.lower(), "csv") if file else "csv"))
     if chosen is FileFormat.JSON:

@@ -5,7 +5,7 @@ of changes names. A search waits for the first index; everything else does not.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -150,16 +150,19 @@ class Search:
         async with self._database.read() as session:
             newest, changed = await search_rows.version(session), None
             if newest > self._version >= 0:
-                changed = await search_rows.changed_conditions(session, self._version, newest)
+                changed = await search_rows.changed(session, self._version, newest)
             if changed is None:
                 # The first time, or the feed has lost its thread: another database was put in this one's place.
-                index, groups = SearchIndex(), {}
+                index, groups, has_treatments = SearchIndex(), {}, True
                 await _learn_all(session, index)
             else:
                 index, groups = self._index, self._groups
-                for begin in range(0, len(changed), _CHUNK):
-                    await _learn(session, index, changed[begin : begin + _CHUNK])
-            self._groups = await _learn_groups(session, index, groups)
+                ids, has_treatments = changed
+                for begin in range(0, len(ids), _CHUNK):
+                    await _learn(session, index, ids[begin : begin + _CHUNK])
+            # Which treatments a page offers is found by looking at all pages: the feed tells when that is another.
+            kinds = (Subject.CATEGORY, Subject.TREATMENT) if has_treatments else (Subject.CATEGORY,)
+            self._groups = await _learn_groups(session, index, groups, kinds)
         self._snapshot = await asyncio.to_thread(index.snapshot)
         self._index, self._version = index, newest
 
@@ -178,10 +181,11 @@ async def _learn(session: AsyncSession, index: SearchIndex, ids: list[UUID]) -> 
 
 
 async def _learn_groups(
-    session: AsyncSession, index: SearchIndex, known: dict[UUID, list[Entry]]
+    session: AsyncSession, index: SearchIndex, known: dict[UUID, list[Entry]], kinds: Collection[Subject]
 ) -> dict[UUID, list[Entry]]:
-    """Categories and treatments: they are few, and what is published of a treatment depends on many pages."""
-    groups = await search_rows.groups(session)
+    """Categories or treatments, or both: all of them, they are few."""
+    groups = {key: entries for key, entries in known.items() if entries[0].card.type not in kinds}
+    groups |= await search_rows.groups(session, kinds)
     changed = [key for key in known.keys() | groups.keys() if known.get(key) != groups.get(key)]
     entries = [entry for key in changed for entry in groups.get(key, ())]
     await asyncio.to_thread(index.replace, changed, entries)

@@ -1,6 +1,7 @@
 """The index: what is published, in memory, by the words that it can be found by."""
 
 from asyncio import Future
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,8 @@ class SearchIndex:
         self._index = Index(SCHEMA)
         self._index.register_tokenizer(_WORDS, ANALYZER)
         self._cards: dict[int, Card] = {}
+        # Their numbers, in their order: putting thousands in order anew would keep everybody waiting.
+        self._ordered: list[tuple[str, str, int]] = []
         self._numbers: dict[UUID, list[int]] = defaultdict(list)
         self._categories: dict[UUID, dict[str, Card]] = {}
         self._counter = count()
@@ -114,12 +117,14 @@ class SearchIndex:
             self._writer.delete_documents_by_term("key", subject_id.hex)
             self._categories.pop(subject_id, None)
             for number in self._numbers.pop(subject_id, ()):
-                del self._cards[number]
+                place = (*order(self._cards.pop(number)), number)
+                del self._ordered[bisect_left(self._ordered, place)]
         for entry in entries:
             number = next(self._counter)
             card = entry.card
             self._writer.add_document(_document(entry, number))
             self._cards[number] = card
+            insort(self._ordered, (*order(card), number))
             self._numbers[card.id].append(number)
             if card.type == Subject.CATEGORY:
                 self._categories.setdefault(card.id, {})[card.locale] = card
@@ -131,7 +136,7 @@ class SearchIndex:
             self._writer.wait_merging_threads()
             self._writer = None
             self._index.reload()
-        numbers = sorted(self._cards, key=lambda number: order(self._cards[number]))
+        numbers = [number for _, _, number in self._ordered]
         return Snapshot(
             self._index.searcher(),
             [self._cards[number] for number in numbers],

@@ -39,12 +39,13 @@ async def version(source: AsyncSession | AsyncConnection) -> int:
     return number
 
 
-async def changed_conditions(session: AsyncSession, seen: int, newest: int) -> list[UUID] | None:
-    """The conditions that are others since; None where the feed does not tell of every change."""
+async def changed(session: AsyncSession, seen: int, newest: int) -> tuple[list[UUID], bool] | None:
+    """The conditions that are others since, and whether treatments are; None where the feed does not tell all of it."""
     found = await rows(session, _changes(), {"seen": seen, "newest": newest})
     if len(found) != newest - seen:
         return None
-    return list(dict.fromkeys(row.subject_id for row in found if row.subject == Subject.CONDITION))
+    ids = list(dict.fromkeys(row.subject_id for row in found if row.subject == Subject.CONDITION))
+    return ids, any(row.subject == Subject.TREATMENT for row in found)
 
 
 async def conditions_after(session: AsyncSession, last: UUID, *, limit: int) -> list[UUID]:
@@ -63,10 +64,11 @@ async def conditions(session: AsyncSession, ids: Collection[UUID]) -> list[Entry
     return [entry for key, found in pages.items() for entry in _entries(found, tuple(codes[key]))]
 
 
-async def groups(session: AsyncSession) -> dict[UUID, list[Entry]]:
-    """Categories, and the treatments that a page offers, by id."""
+async def groups(session: AsyncSession, kinds: Collection[Subject]) -> dict[UUID, list[Entry]]:
+    """Categories, or the treatments that a page offers, or both, by id."""
     found: dict[UUID, list[Entry]] = {}
-    for kind, query in ((Subject.CATEGORY, _categories()), (Subject.TREATMENT, _treatments())):
+    for kind in kinds:
+        query = _categories() if kind is Subject.CATEGORY else _treatments()
         names: dict[UUID, list[Any]] = defaultdict(list)
         for row in await rows(session, query):
             names[row.id].append(row)
