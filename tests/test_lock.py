@@ -1,7 +1,7 @@
 """`requirements.lock`, which the image installs, says the same as `pyproject.toml`.
 
 Make it anew with
-`uv pip compile --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock`.
+`uv pip compile --upgrade --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock`.
 """
 
 import re
