@@ -19,6 +19,10 @@ _PARAMETERS: Final = frozenset(
     {"category", "code", "cursor", "letter", "limit", "locale", "review_status", "treatment"}
 )
 _LONGEST_QUERY: Final = 500
+_FIRST_LINES: Final = {
+    status: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
+    for status in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)
+}
 _PAGE: Final = re.compile(r"/conditions/([^/]+)")
 
 
@@ -48,5 +52,6 @@ def finish(messages: Sequence[Message], path: str, *, cache_control: str = PUBLI
 
 
 def _head(status: HTTPStatus, headers: Sequence[tuple[bytes, bytes]]) -> FinishedHead:
-    first = f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
-    return FinishedHead(status.value, headers, first + b"".join(b"%b: %b\r\n" % header for header in headers))
+    return FinishedHead(
+        int(status), headers, _FIRST_LINES[status] + b"".join(b"%b: %b\r\n" % header for header in headers)
+    )

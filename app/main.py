@@ -59,6 +59,7 @@ from app.routers import (
     sitemap,
     slot_batches,
     slot_calendar,
+    slot_lists,
     slot_plans,
     slot_schedules,
     slot_stats,
@@ -203,6 +204,12 @@ def _lifespan(
 
 def _open_doors(app: FastAPI, settings: Settings) -> list[APIRoute]:
     doors = (
+        # Those that are asked most come first: they are looked through in this order.
+        slot_lists.router,
+        # Ahead of the slots, whose id would be all of `calendar` and `stats`.
+        slot_calendar.router,
+        slot_stats.router,
+        consultation_slots.router,
         # Ahead of the pages, whose slug would be all of `<slug>.jsonld`.
         json_ld.router,
         conditions.router,
@@ -221,10 +228,6 @@ def _open_doors(app: FastAPI, settings: Settings) -> list[APIRoute]:
         changes.router,
         previews.router,
         next_available.router,
-        # Ahead of the slots, whose id would be all of `calendar` and `stats`.
-        slot_calendar.router,
-        slot_stats.router,
-        consultation_slots.router,
         slot_batches.router,
         slot_plans.router,
         consultation_bookings.router,

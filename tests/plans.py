@@ -11,13 +11,15 @@ class explain(Executable, ClauseElement):  # noqa: N801 - written like a word of
 
     inherit_cache = False
 
-    def __init__(self, statement: ClauseElement) -> None:
+    def __init__(self, statement: ClauseElement, options: str = "") -> None:
         self.statement = statement
+        # Of PostgreSQL's.
+        self.written = options
 
 
 @compiles(explain)
 def _explain(element: explain, compiler: Any, **how: Any) -> str:
-    words = "EXPLAIN QUERY PLAN" if compiler.dialect.name == "sqlite" else "EXPLAIN"
+    words = "EXPLAIN QUERY PLAN" if compiler.dialect.name == "sqlite" else f"EXPLAIN {element.written}"
     statement = compiler.process(element.statement, **how)
     # The rows are those of the plan: they have none of the statement's types.
     compiler._result_columns.clear()  # noqa: SLF001 - the compiler has no other way to say it

@@ -1,8 +1,9 @@
 """However many slots there are, what is asked often is found by an index, in its order: no scans and no sorts."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.consultations import archive, first_available, slot_queries
+from app.consultations import archive, first_available, slot_queries, slots
 from app.consultations.first_available import FirstAvailable
+from app.consultations.policies import Policy
+from app.consultations.slot_answers import LISTED
 from app.consultations.slot_filters import SlotFilter
 from app.consultations.tables import SlotMode, SlotStatus
 from app.core import clock
 from app.core.db import Database, rows
+from app.core.gathered import statement_of
 from app.core.ids import new_id
 from app.core.settings import Settings
 from tests.bench import many_slots
@@ -66,11 +70,12 @@ def questions(dialect: str) -> Iterator[Question]:
     for name, (wanted, sorts) in LISTINGS.items():
         values = wanted.values() | common
         asked = frozenset(wanted.values())
-        yield Question(name, slot_queries.listing(asked, dialect), values, sorts)
-        yield Question(f"{name}, on", slot_queries.listing(asked | {"after"}, dialect), values | place, sorts)
+        yield Question(name, statement_of(slot_queries.listing(asked, dialect), LISTED), values, sorts)
+        on = statement_of(slot_queries.listing(asked | {"after"}, dialect), LISTED)
+        yield Question(f"{name}, on", on, values | place, sorts)
     # A few clinicians, locations or modes, each with its soonest: these are sorted.
     for of in FirstAvailable:
-        yield Question(f"first of each {of}", first_available.listing(of, frozenset()), common, 2)
+        yield Question(f"first of each {of}", statement_of(first_available.listing(of, frozenset()), LISTED), common, 2)
     other = {"condition_id": new_id(), "category_id": None, "refused_ids": [new_id()]}
     yield Question("alternatives", slot_queries.alternatives(dialect), other | common)
     yield Question("one", slot_queries.by_id(), {"ids": [new_id()]})
@@ -172,3 +177,84 @@ def test_what_a_plan_must_not_do_is_told() -> None:
         "SEARCH consultation_slots USING INDEX ix_consultation_slots_kept (starts_at>?)",
     )
     assert faults(list(good)) == []
+
+
+async def test_sqlite_prepares_no_statement_again_for_other_values(settings: Settings) -> None:
+    if settings.sqlite_path is None:
+        pytest.skip("PostgreSQL's statements are prepared once: see core/db.py")
+    prepared = 0
+
+    def note(*_: Any) -> int:
+        nonlocal prepared
+        prepared += 1
+        return sqlite3.SQLITE_OK
+
+    connection = sqlite3.connect(settings.sqlite_path)
+    connection.set_authorizer(note)
+    database = Database(settings)
+    again = []
+    for question in questions("sqlite"):
+        compiled = question.query.compile(dialect=database.looking.dialect)
+        state = compiled.construct_expanded_state(question.values)
+        for limit in (20, 21):
+            known = state.parameters | {"limit": limit}
+            values = [value if isinstance(value := known[name], int) else None for name in state.positiontup]
+            prepared = 0
+            connection.execute(state.statement, values).fetchall()
+        if prepared:
+            again.append(question.name)
+    connection.close()
+    await database.close()
+    assert not again
+
+
+async def work_of(connection: AsyncConnection, statement: Any, values: dict[str, Any]) -> int:
+    """How much the database does for this: pages on PostgreSQL, steps of its machine on SQLite."""
+    if connection.dialect.name == "postgresql":
+        # Once more, when all that is asked for has been there before.
+        for _ in range(2):
+            plan = (await rows(connection, explain(statement, "(ANALYZE, BUFFERS, FORMAT JSON)"), values))[0][0]
+        return int(plan[0]["Plan"]["Shared Hit Blocks"])
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    steps = 0
+
+    def note() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    await driver.set_progress_handler(note, 10)
+    await rows(connection, statement, values)
+    await driver.set_progress_handler(None, 10)
+    return steps
+
+
+async def test_what_lies_before_the_begin_of_a_list_is_not_read(filled: Settings, database: Database) -> None:
+    policy = Policy.of_hospital(filled)
+    async with database.looking.connect() as connection:
+        wanted = SlotFilter(condition=CONDITION)
+        everything = await slots.find(connection, wanted, policy=policy, limit=2_000)
+        # So that all of these lists end for having found enough.
+        late = everything[-100]["starts_at"]
+        work = {}
+        for name, begin, after in (
+            ("soon", None, None),
+            ("late", late, None),
+            ("page", None, (late, new_id())),
+            ("page from soon", clock.now(), (late, new_id())),
+            ("page from long ago", late - timedelta(days=900), (late, new_id())),
+            ("late page from long before it", late, (everything[0]["starts_at"], new_id())),
+        ):
+            asked: list[Any] = []
+
+            async def note(_: Any, query: Any, values: Any, asked: list[Any] = asked, **more: Any) -> list[Any]:
+                asked.append((statement_of(query, more["columns"]), values))
+                return [{"id": None, "starts_at": None}]
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(slots, "gathered", note)
+                await slots.find(connection, replace(wanted, starts_from=begin), policy=policy, limit=21, after=after)
+            ((statement, values),) = asked
+            work[name] = await work_of(connection, statement, values)
+    assert max(work.values()) < 1.6 * work["soon"], work

@@ -46,16 +46,8 @@ async def next_for(source: AsyncConnection, condition: str, *, policy: Policy) -
     found = await slots.find(source, SlotFilter(condition=condition), policy=policy, limit=1)
     if not found:
         return NextAvailable()
-    (slot,) = found
     return NextAvailable(
-        slot=NextSlot(
-            id=slot.id,
-            starts_at=slot.starts_at,
-            time_zone=slot.time_zone,
-            mode=slot.mode,
-            clinician=slot.clinician,
-            location=slot.location,
-        )
+        slot=NextSlot(**{name: told for name, told in found[0].items() if name in NextSlot.model_fields})
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select as core_select
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.consultations import slot_queries, slots
+from app.consultations import slot_answers, slot_queries
 from app.consultations.schedule_tables import BookingOffer
 from app.consultations.slot_shapes import BookedSlot
 from app.consultations.tables import ConsultationBooking, ConsultationSlot, SlotStatus
@@ -55,7 +55,7 @@ async def withdraw(session: AsyncSession, booking_id: UUID) -> frozenset[UUID]:
 
 async def of(session: AsyncSession, booking_id: UUID) -> list[BookedSlot]:
     """The slots that are offered to a booking and can be chosen now, soonest first."""
-    return [slots.booked(row) for row in await rows(session, _offered(), {"booking_id": booking_id})]
+    return [slot_answers.booked(row) for row in await rows(session, _offered(), {"booking_id": booking_id})]
 
 
 @cache

@@ -41,11 +41,15 @@ class Policy:
     def at_location(self, row: Any) -> "Policy":
         """The same with what the location of this slot's row says otherwise."""
         return Policy(
-            _minutes(row.min_notice_minutes, self.min_notice),
+            self.notice_at(row),
             _minutes(row.cancel_until_minutes, self.cancel_until),
             _minutes(row.reschedule_until_minutes, self.reschedule_until),
             self.max_reschedules if row.max_reschedules is None else row.max_reschedules,
         )
+
+    def notice_at(self, row: Any) -> timedelta:
+        """How long before its start a slot can be booked, by its row."""
+        return _minutes(row.min_notice_minutes, self.min_notice)
 
 
 @dataclass(frozen=True, slots=True)

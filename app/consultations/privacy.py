@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import audit
 from app.access.tables import AuditEntry, IdempotencyRecord
-from app.consultations import booking_queries, patients, slots, steps
+from app.consultations import booking_queries, patients, slot_answers, steps
 from app.consultations.privacy_shapes import BookingExported, ErasureReceipt, PrivacyExport, PrivacyRequest
 from app.consultations.reasons import CancellationReason
 from app.consultations.steps import Before
@@ -110,7 +110,7 @@ async def export(session: AsyncSession, wish: PrivacyRequest, *, keyring: Keyrin
         BookingExported(
             reference=row.booking_reference,
             state=row.booking_state,
-            slot=slots.booked(row),
+            slot=slot_answers.booked(row),
             condition=_or_missing(row.topic_slug),
             what_to_bring=_or_missing(row.booking_what_to_bring),
             page_revision=_or_missing(row.booking_page_revision),

@@ -43,6 +43,10 @@ class ConditionalRoute(APIRoute):
             return Match.NONE, {}
         return match, inner
 
+    async def quick_answer(self, request: Request) -> Response | None:  # noqa: ARG002 - for those that have one
+        """The answer to a GET where it can be had without the framework's part: parameters, callers and the like."""
+        return None
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The framework's handler, and what is added to its answer."""
         handler = super().get_route_handler()
@@ -50,7 +54,7 @@ class ConditionalRoute(APIRoute):
         async def answer(request: Request) -> Response:
             if request.method != "GET":
                 return await handler(StrictRequest(request.scope, request.receive))
-            response = await handler(request)
+            response = await self.quick_answer(request) or await handler(request)
             if response.status_code == HTTPStatus.OK:
                 if self.is_packed:
                     await _pack(request, response)

@@ -4,16 +4,16 @@ Nothing that a client sent is ever a field, but for a request id that is a UUID.
 of code are told, never its text: that of a database or validation error carries values.
 """
 
-import json
 import logging
 import sys
 import traceback
 from typing import Any
 
+from pydantic_core import to_json
+
 from app.core import clock
 
 _log = logging.getLogger("carepath")
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class JsonLines(logging.Formatter):
@@ -37,13 +37,15 @@ class JsonLines(logging.Formatter):
                 f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(record.exc_info[2])[-12:]
             ]
-        return _ENCODER.encode(line)
+        return to_json(line).decode()
 
 
 def configure() -> None:
     """Send every logger of this process through JsonLines; the server's own access log is off."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    # None of these is in a line, and to look them up takes longer than to write it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("carepath", "uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)

@@ -4,15 +4,18 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
-from urllib.parse import urlencode
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from app.core.errors import InvalidInput
 
 _T = TypeVar("_T")
+# RFC 3986, section 3.4, and what is encoded already.
+_IN_A_QUERY: Final = "%:@/?!$&'()*+,;=-._~"
 
 
 class PageQuery(BaseModel):
@@ -47,18 +50,30 @@ def page_of(found: list[_T], limit: int) -> tuple[list[_T], _T | None]:
     return found[:limit], found[limit - 1] if len(found) > limit else None
 
 
-def next_link(
-    request: Request, response: Response, query: PageQuery, last: _T | None, place: Callable[[_T], Sequence[object]]
-) -> Any:
-    """The address of the page after `last`, which has this place in the order; also the `Link` header (RFC 8288)."""
-    if last is None:
+def next_link(request: Request, response: Response, last: _T | None, place: Callable[[_T], Sequence[object]]) -> Any:
+    """The address of the page after `last`, MISSING where there is none; also the `Link` header (RFC 8288)."""
+    link = address_after(request, last, place)
+    if link is None:
         return MISSING
-    packed = json.dumps([str(value) for value in place(last)], ensure_ascii=False, separators=(",", ":")).encode()
-    cursor = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
-    sent = query.model_dump(mode="json", by_alias=True, exclude_unset=True) | {"cursor": cursor}
-    link = f"{request.url.path}?{urlencode(sent, doseq=True)}"
-    response.headers["link"] = f'<{link}>; rel="next"'
+    response.headers["link"] = as_next(link)
     return link
+
+
+def address_after(request: Request, last: _T | None, place: Callable[[_T], Sequence[object]]) -> str | None:
+    """The address of the page after `last`, which has this place in the order; None where there is none."""
+    if last is None:
+        return None
+    packed = to_json([str(value) for value in place(last)])
+    cursor = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    # As the client has written it, but for what has no place in an address or in a header.
+    query = quote(request.scope["query_string"], safe=_IN_A_QUERY)
+    sent = [part for part in query.split("&") if part and not part.startswith("cursor=")] + [f"cursor={cursor}"]
+    return f"{request.scope['path']}?{'&'.join(sent)}"
+
+
+def as_next(link: str) -> str:
+    """What a `Link` header says of the page after this one (RFC 8288)."""
+    return f'<{link}>; rel="next"'
 
 
 def instant(value: str) -> datetime:

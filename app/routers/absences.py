@@ -83,7 +83,7 @@ async def list_absences(
     )
     page, last = page_of(found, query.limit)
     return AbsenceList(
-        items=page, next=next_link(request, response, query, last, lambda absence: (absence.starts_at, absence.id))
+        items=page, next=next_link(request, response, last, lambda absence: (absence.starts_at, absence.id))
     )
 
 

@@ -109,4 +109,4 @@ async def list_audit_entries(
         )
         for entry in page
     ]
-    return AuditEntryList(items=items, next=next_link(request, response, query, last, lambda entry: (entry.id,)))
+    return AuditEntryList(items=items, next=next_link(request, response, last, lambda entry: (entry.id,)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import MISSING, Field
 
-from app.consultations import slots
+from app.consultations import slot_answers
 from app.consultations.booking_shapes import NotePublic, PatientNamePublic, PatientPublic
 from app.consultations.bookings import Booking
 from app.consultations.policies import BookingAction, Policy
@@ -116,7 +116,7 @@ def described(booking: Booking, policy: Policy, *, staff: bool, may_act: bool = 
         "reference": booking.reference,
         "state": booking.state,
         "hold_expires_at": booking.hold_expires_at or MISSING,
-        "slot": slots.booked(booking.slot),
+        "slot": slot_answers.booked(booking.slot),
         "condition": _condition(booking),
         "allowed_actions": allowance.actions(
             booking.state, now=booking.now, starts_at=booking.slot.starts_at, staff=staff

@@ -116,7 +116,7 @@ async def list_calendar_feeds(
     """
     found = await calendar_feeds.find(session, limit=query.limit + 1, after=query.first(UUID))
     page, last = page_of(found, query.limit)
-    return CalendarFeedList(items=page, next=next_link(request, response, query, last, lambda feed: (feed.id,)))
+    return CalendarFeedList(items=page, next=next_link(request, response, last, lambda feed: (feed.id,)))
 
 
 @router.get("/{feed_id}", responses=responses(CalendarFeedNotFound))

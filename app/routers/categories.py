@@ -54,7 +54,7 @@ async def list_categories(
     await say(house, response, languages[0])
     page, last = page_of(found, query.limit)
     return CategoryList(
-        items=[category for category, _ in page], next=next_link(request, response, query, last, itemgetter(1))
+        items=[category for category, _ in page], next=next_link(request, response, last, itemgetter(1))
     )
 
 

@@ -100,7 +100,7 @@ async def list_changes(
     offered = await changes.offered(session, feed.entries)
     return ContentChangeList(
         items=[_shown(entry, offered) for entry in feed.entries],
-        next=next_link(request, response, query, last, lambda number: (number,)),
+        next=next_link(request, response, last, lambda number: (number,)),
     )
 
 

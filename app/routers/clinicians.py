@@ -35,9 +35,7 @@ async def list_clinicians(
     """
     found = await clinicians.find(session, limit=query.limit + 1, after=query.first(str))
     page, last = page_of(found, query.limit)
-    return ClinicianList(
-        items=page, next=next_link(request, response, query, last, lambda clinician: (clinician.slug,))
-    )
+    return ClinicianList(items=page, next=next_link(request, response, last, lambda clinician: (clinician.slug,)))
 
 
 @router.get("/{slug}", responses=responses(ClinicianNotFound))

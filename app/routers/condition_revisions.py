@@ -64,7 +64,7 @@ async def list_condition_revisions(
     found = await revisions.find(session, slug, query.locale, limit=query.limit + 1, before=query.first(small))
     page, last = page_of(found, query.limit)
     return ConditionRevisionList(
-        items=page, next=next_link(request, response, query, last, lambda revision: (revision.number,))
+        items=page, next=next_link(request, response, last, lambda revision: (revision.number,))
     )
 
 

@@ -106,7 +106,7 @@ async def list_conditions(
     page, last = page_of(list(found), query.limit)
     return ConditionList(
         items=[card for card, _ in page],
-        next=next_link(request, response, query, last, itemgetter(1)),
+        next=next_link(request, response, last, itemgetter(1)),
     )
 
 

@@ -165,9 +165,7 @@ async def list_consultation_bookings(
         told = await patients.reveal(session, ids, fields=["name"], keyring=house.keyring, by=caller.actor)
     may_act = caller.may(Scope.BOOKINGS_WRITE)
     items = [summary(booking, told.get(booking.id, {}), house.policy, may_act=may_act) for booking in page]
-    return ConsultationBookingList(
-        items=items, next=next_link(request, response, query, last, lambda booking: (booking.id,))
-    )
+    return ConsultationBookingList(items=items, next=next_link(request, response, last, lambda booking: (booking.id,)))
 
 
 @router.get(

@@ -1,15 +1,12 @@
 """Consultation slots."""
 
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response, status
-from pydantic import Field
+from fastapi import APIRouter, Body, Path, Request, Response, status
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import idempotency
-from app.access.callers import Scope
 from app.access.errors import (
     CredentialInvalid,
     IdempotencyKeyInvalid,
@@ -23,14 +20,11 @@ from app.consultations.slot_shapes import ConsultationSlotCreate, ConsultationSl
 from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput, VersionNeeded, VersionStale
 from app.core.ids import new_id
-from app.core.paging import instant, next_link, page_of
 from app.core.problems import responses
-from app.core.shapes import ListShape
 from app.routers.answers import created
 from app.routers.deps import (
     ALWAYS,
     BODY,
-    AnyCaller,
     HouseInUse,
     IfMatch,
     OptionalIdempotencyKey,
@@ -41,7 +35,6 @@ from app.routers.deps import (
     with_api_key,
 )
 from app.routers.former_slugs import with_present_slugs
-from app.routers.slot_searches import SlotQuery, look_for
 
 router = APIRouter(
     prefix="/consultation-slots",
@@ -53,42 +46,6 @@ SlotId = Annotated[UUID, Path(description="The slot's id.", examples=["01993b2e-
 _NO_WORDS = SlotCancellation()
 # What an admin's change of one slot can always meet.
 CHANGE = (InvalidInput, SlotNotFound, CredentialInvalid, ScopeMissing)
-
-
-class ConsultationSlotList(ListShape):
-    """One page of a list of slots."""
-
-    items: list[ConsultationSlotPublic] = Field(description="Slots, soonest first.")
-
-
-@router.get(
-    "",
-    responses=responses(InvalidInput, CredentialInvalid, ScopeMissing),
-    dependencies=[with_api_key],
-    openapi_extra={"security": [{}]},
-)
-async def list_consultation_slots(
-    query: Annotated[SlotQuery, Query()],
-    request: Request,
-    response: Response,
-    caller: AnyCaller,
-    house: HouseInUse,
-) -> ConsultationSlotList:
-    """List consultation slots.
-
-    Those that can be booked now, soonest first. What is listed is bookable, until somebody books it; it may be a second
-    old. Every given filter must hold. Days and times of day are read on the wall clock of the slot's zone.
-    """
-    if query.status is not None:
-        caller.must(Scope.SLOTS_WRITE)
-    after = query.position(instant, UUID)
-    find = partial(slots.find, policy=house.policy, limit=query.limit + 1, after=after, first=query.first_available)
-    async with house.database.look() as look:
-        found = await look_for(look, query.filter(), find)
-    page, last = page_of(found, query.limit)
-    return ConsultationSlotList(
-        items=page, next=next_link(request, response, query, last, lambda slot: (slot.starts_at, slot.id))
-    )
 
 
 @router.get("/{slot_id}", responses=responses(SlotNotFound, InvalidInput))

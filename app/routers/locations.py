@@ -41,7 +41,7 @@ async def list_locations(
     """
     found = await locations.find(session, limit=query.limit + 1, after=query.first(str))
     page, last = page_of(found, query.limit)
-    return LocationList(items=page, next=next_link(request, response, query, last, lambda location: (location.slug,)))
+    return LocationList(items=page, next=next_link(request, response, last, lambda location: (location.slug,)))
 
 
 @router.get("/{slug}", responses=responses(LocationNotFound))
@@ -100,7 +100,7 @@ async def list_rooms(
     """
     found = await rooms.find(session, slug, limit=query.limit + 1, after=query.first(str))
     page, last = page_of(found, query.limit)
-    return RoomList(items=page, next=next_link(request, response, query, last, lambda room: (room.slug,)))
+    return RoomList(items=page, next=next_link(request, response, last, lambda room: (room.slug,)))
 
 
 @router.post(

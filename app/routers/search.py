@@ -68,4 +68,4 @@ async def search_content(
         after=position_of(query),
     )
     await say(house, response, languages[0])
-    return SearchAnswer(items=items, facets=facets, next=next_link(request, response, query, last, tuple))
+    return SearchAnswer(items=items, facets=facets, next=next_link(request, response, last, tuple))

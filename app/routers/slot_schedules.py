@@ -112,7 +112,7 @@ async def list_slot_schedules(
         after=query.first(UUID),
     )
     page, last = page_of(found, query.limit)
-    return SlotScheduleList(items=page, next=next_link(request, response, query, last, lambda schedule: (schedule.id,)))
+    return SlotScheduleList(items=page, next=next_link(request, response, last, lambda schedule: (schedule.id,)))
 
 
 # A UUID by its address, so that `/preview` is no schedule of that name.

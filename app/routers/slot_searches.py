@@ -1,9 +1,8 @@
 """What slots can be looked for by, at every door that looks for them."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -102,8 +101,8 @@ class SlotSearch(BaseModel):
             raise PydanticCustomError("end_before_start", "must be later than time_from")
         return time_to
 
-    def filter(self) -> SlotFilter:
-        """The same, as the rooms take it."""
+    def filter(self, **more: Any) -> SlotFilter:
+        """The same and these, as the rooms take it."""
         return SlotFilter(
             condition=self.condition,
             category=self.category,
@@ -114,6 +113,7 @@ class SlotSearch(BaseModel):
             weekdays=tuple(sorted({_WEEK.index(day) + 1 for day in self.weekday})) if self.weekday else None,
             minute_from=minute_of(self.time_from) if self.time_from else None,
             minute_before=minute_of(self.time_to) if self.time_to else None,
+            **more,
         )
 
 
@@ -150,17 +150,17 @@ class SlotQuery(SlotSearch, PageQuery):
             raise PydanticCustomError("one_of_two", "cannot stand together with status")
         return first
 
-    def filter(self) -> SlotFilter:
-        """The same, as the room takes it."""
+    def filter(self, **more: Any) -> SlotFilter:
+        """The same and these, as the room takes it."""
         statuses = None
         if self.status is not None:
             statuses = tuple(SlotStatus) if self.status is StatusFilter.ALL else (SlotStatus(self.status),)
-        return replace(
-            super().filter(),
+        return super().filter(
             starts_from=self.starts_from,
             starts_before=self.starts_before,
             statuses=statuses,
             archived=True if self.archived and statuses else None,
+            **more,
         )
 
 

@@ -59,7 +59,7 @@ async def list_treatment_options(
     await say(house, response, languages[0])
     page, last = page_of(found, query.limit)
     return TreatmentList(
-        items=[treatment for treatment, _ in page], next=next_link(request, response, query, last, itemgetter(1))
+        items=[treatment for treatment, _ in page], next=next_link(request, response, last, itemgetter(1))
     )
 
 

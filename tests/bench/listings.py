@@ -7,11 +7,13 @@ process under the same settings of uvicorn and send the same body. See tests/ben
 import statistics
 import tempfile
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import click
 import httpx
 
+from app.core import clock
 from app.core.settings import Settings
 from tests.bench import lane, many_slots, servers
 from tests.bench.many_slots import Clinic
@@ -19,8 +21,8 @@ from tests.bench.wrk import NUMBER, Sample, measure, pid_at
 from tests.postgres import running_postgres
 
 IDENTICAL = f"/consultation-slots?condition={many_slots.condition_slug(1)}"
-# Everything from that day on; the digits past the sixth are another address and the same moment.
-DISTINCT = f"{IDENTICAL}&from=2020-01-01T00:00:00.{NUMBER}Z"
+# Each from another moment of tomorrow on, among which slots begin.
+DISTINCT = f"{IDENTICAL}&from={(clock.now() + timedelta(days=1)):%Y-%m-%dT00:00:00}.{NUMBER}Z"
 FLOORS = {"identical": 0.4, "distinct": 0.03}
 
 

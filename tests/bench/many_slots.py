@@ -29,6 +29,7 @@ _FOR_CONDITION, _FOR_CATEGORY = 70, 15
 _CLOSED: Final = 5
 _BOOKED_PAST, _BOOKED_SOON, _BOOKED_LATER = 80, 60, 25
 _SOON_DAYS: Final = 14
+_MOST_EXCLUDED: Final = 100_000
 _CLINICIAN, _LOCATION, _CATEGORY, _CONDITION, _SLOT, _BOOKING = range(1, 7)
 _PREFIX: Final = "01993b2e000070008"
 # One for each thing that is left to chance: multiples of one number would go hand in hand.
@@ -42,7 +43,7 @@ SELECT without, again FROM (
   FROM unnest(CAST(:tables AS text[])) AS name
   UNION ALL
   SELECT 2, format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
-    CASE contype WHEN 'f' THEN
+    CASE WHEN contype = 'f' OR :keeps_exclusions THEN
       format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) END
   FROM pg_constraint WHERE conrelid = ANY (CAST(:tables AS regclass[])) AND contype IN ('f', 'x')
   UNION ALL
@@ -86,10 +87,11 @@ def category_slug(number: int) -> str:
 def fill(settings: Settings, clinic: Clinic, *, at_once: int = 1_000_000) -> None:
     """Make all of it in a migrated database that has none of it yet. Indexes and guards are as before then.
 
-    But for PostgreSQL's exclusions: nothing is found by them, and they would take an hour for ten millions.
+    But for PostgreSQL's exclusions where there are very many: nothing is found by them, and they would take an hour for
+    ten millions.
     """
     engine = migrations.engine_for(settings)
-    with engine.begin() as connection, _without_guards(connection):
+    with engine.begin() as connection, _without_guards(connection, clinic.slots):
         words = _Postgres() if engine.dialect.name == "postgresql" else _Sqlite()
         values = _values(clinic)
         for statement in _places(words, clinic):
@@ -105,13 +107,14 @@ def fill(settings: Settings, clinic: Clinic, *, at_once: int = 1_000_000) -> Non
 
 
 @contextmanager
-def _without_guards(connection: Connection) -> Iterator[None]:
+def _without_guards(connection: Connection, slots: int) -> Iterator[None]:
     """Looking at each row for what it must not be, and finding its place in each index: once at the end is enough."""
     if connection.dialect.name == "postgresql":
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
         connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '1GB'")
-        guards = connection.execute(text(_POSTGRES_GUARDS), {"tables": list(_TABLES)}).all()
+        values = {"tables": list(_TABLES), "keeps_exclusions": slots <= _MOST_EXCLUDED}
+        guards = connection.execute(text(_POSTGRES_GUARDS), values).all()
         before, after = [guard.without for guard in guards], [guard.again for guard in reversed(guards) if guard.again]
     else:
         triggers = connection.execute(

@@ -109,7 +109,7 @@ class _Process:
         wanted = SlotFilter(statuses=(SlotStatus.OPEN, SlotStatus.CLOSED), starts_from=clock.now())
         async with self.doors.database.look() as look:
             coming = await slots.find(look, wanted, policy=self.doors.house.policy, limit=SLOTS)
-            self.slots = [slot.id for slot in coming]
+            self.slots = [slot["id"] for slot in coming]
             of_these = col(ConsultationBooking.slot_id).in_(self.slots)
             found = await rows(look, select(col(ConsultationBooking.reference)).where(LIVE, of_these))
         self.others = [Known(reference, self.orders.staff_token) for (reference,) in found]
