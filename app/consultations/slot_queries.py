@@ -47,7 +47,7 @@ def alternatives(dialect: str) -> Select[*tuple[Any, ...]]:
     condition = bindparam("condition_id", type_=Uuid())
     its_category = core_select(conditions.c.category_id).where(conditions.c.id == condition).scalar_subquery()
     category = func.coalesce(bindparam("category_id", type_=Uuid()), its_category)
-    others = seen().where(*_bookable(frozenset()), KEPT, slot_id.not_in(bindparam("refused_ids", expanding=True)))
+    others = seen().where(*_bookable(), KEPT, slot_id.not_in(bindparam("refused_ids", expanding=True)))
     ranges = (col(slot.condition_id) == condition, col(slot.category_id) == category, FOR_ANYTHING)
     return named(soonest_of(others, *ranges, dialect=dialect))
 
@@ -65,7 +65,7 @@ def listing(asked: frozenset[str], dialect: str) -> Select[*tuple[Any, ...]]:
         # Beside a list of the other words: an index that leaves these out is used for no others.
         where.append(KEPT)  # type: ignore[arg-type]
     if "statuses" not in asked:
-        where += _bookable(asked)
+        where += _bookable()
     slots = seen(for_admins="statuses" in asked).where(*where)
     if topic is None:
         return named(soonest(slots))
@@ -83,7 +83,7 @@ def columns() -> tuple[Any, ...]:
 
 def free(asked: frozenset[str]) -> tuple[ColumnElement[bool], ...]:
     """What holds of a slot that can be booked now and that these filters find."""
-    return (*_bookable(asked), *matching(asked))
+    return (*_bookable(), *matching(asked))
 
 
 def matching(asked: frozenset[str]) -> tuple[ColumnElement[bool], ...]:
@@ -98,17 +98,15 @@ def seen(*, for_admins: bool = False) -> Select[*tuple[Any, ...]]:
     return core_select(*columns(), *private, current_moment().label("now"), seats_taken().label("taken"))
 
 
-def _bookable(asked: frozenset[str]) -> tuple[ColumnElement[bool], ...]:
+def _bookable() -> tuple[ColumnElement[bool], ...]:
     seconds = core_select(col(Location.min_notice_minutes) * 60).where(
         col(Location.id) == col(ConsultationSlot.location_id)
     )
     notice = func.coalesce(seconds.scalar_subquery(), bindparam("min_notice", type_=Integer()))
-    # Said without the notice as well: an index can be used for what is the same for every slot. Not where the list
-    # begins later: of two bounds, a database reads from the one that it is told first.
-    begin = () if asked & {"starts_from", "after"} else (start > current_moment(),)
     return (
         col(ConsultationSlot.status) == SlotStatus.OPEN,
-        *begin,
+        # Said without the notice as well: an index can be used for what is the same for every slot.
+        start > current_moment(),
         start > moment_in(notice),
         col(ConsultationSlot.capacity) > seats_taken(),
     )
