@@ -5,11 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import MISSING
-from sqlalchemy import literal, union_all
-from sqlmodel import col, select
+from sqlalchemy import Row
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.content import locales, review
+from app.content import locales, page_queries, review
 from app.content.document import DocumentReview, Section
 from app.content.errors import ConditionNotFound
 from app.content.locales import Languages
@@ -24,21 +23,6 @@ from app.content.shapes import (
     UrgencySignPublic,
     WhatToBringPublic,
 )
-from app.content.tables import (
-    AlternateName,
-    Category,
-    CategoryName,
-    Cause,
-    ChecklistItem,
-    Condition,
-    ConditionCode,
-    ConditionPage,
-    PageReference,
-    RiskFactor,
-    Treatment,
-    TreatmentOption,
-    UrgencySign,
-)
 from app.core import clock
 from app.core.db import rows
 from app.core.shapes import DEFAULT_LOCALE, Named
@@ -46,29 +30,18 @@ from app.core.shapes import DEFAULT_LOCALE, Named
 
 async def get_published(session: AsyncSession, slug: str, locale: str = DEFAULT_LOCALE) -> ConditionPublic:
     """The whole page in one language; raises ConditionNotFound."""
-    category_name = locales.category_words(CategoryName.name, locales.of_page(locale))
-    query = (
-        select(ConditionPage, Condition.slug, Category.slug, category_name)
-        .join(Condition, col(Condition.id) == ConditionPage.condition_id)
-        .join(Category, col(Category.id) == Condition.category_id)
-        .where(Condition.slug == slug, ConditionPage.locale == locale)
-    )
-    found = (await session.exec(query)).first()
-    if found is None:
+    found = await rows(session, page_queries.page(locale), {"slug": slug})
+    if not found:
         raise ConditionNotFound
-    page, slug, category_slug, category_name = found
+    (page,) = found
     lines = await _lines(session, page.id)
-    codes = await session.exec(
-        select(ConditionCode.system, ConditionCode.code)
-        .where(ConditionCode.condition_id == page.condition_id)
-        .order_by(col(ConditionCode.position))
-    )
+    codes = await rows(session, page_queries.codes(), {"condition_id": page.condition_id})
     return ConditionPublic(
-        slug=slug,
+        slug=page.slug,
         name=page.name,
         alternate_names=lines["alternate_name"],
         summary=page.summary,
-        category=Named(slug=category_slug, name=category_name or category_slug),
+        category=Named(slug=page.category_slug, name=page.category_name or page.category_slug),
         overview=page.overview,
         when_to_consult=page.when_to_consult,
         what_to_bring=WhatToBringPublic(text=page.what_to_bring, items=lines["checklist_item"]),
@@ -78,7 +51,7 @@ async def get_published(session: AsyncSession, slug: str, locale: str = DEFAULT_
         consultation=ConsultationCallToAction(
             heading=page.consultation_heading,
             text=page.consultation_text,
-            slots_url=f"/consultation-slots?condition={slug}",
+            slots_url=f"/consultation-slots?condition={page.slug}",
         ),
         codes=[ConditionCodePublic(system=system, code=code) for system, code in codes],
         urgency_signs=await _signs(session, page.id),
@@ -92,7 +65,7 @@ async def get_published(session: AsyncSession, slug: str, locale: str = DEFAULT_
     )
 
 
-def review_of(page: ConditionPage | DocumentReview, *, today: date) -> Any:
+def review_of(page: DocumentReview | Row[Any], *, today: date) -> Any:
     """Who vouches for a page, and whether that still holds on this day; MISSING where nobody does."""
     if page.last_reviewed_on is None or page.next_review_on is None or page.reviewed_by is None:
         return MISSING
@@ -106,8 +79,7 @@ def review_of(page: ConditionPage | DocumentReview, *, today: date) -> Any:
 
 async def language_for(session: AsyncSession, slug: str, wanted: Languages) -> str:
     """The language in which this reader gets a condition's page; raises ConditionNotFound."""
-    query = select(ConditionPage.locale).join(Condition, col(Condition.id) == ConditionPage.condition_id)
-    available = (await session.exec(query.where(Condition.slug == slug))).all()
+    available = [page.locale for page in await rows(session, page_queries.languages(), {"slug": slug})]
     if not available:
         raise ConditionNotFound
     return locales.best(wanted, available)
@@ -117,53 +89,30 @@ async def list_treatment_options(
     session: AsyncSession, slug: str, locale: str = DEFAULT_LOCALE
 ) -> list[TreatmentOptionPublic]:
     """One page's treatment options in order; raises ConditionNotFound."""
-    query = (
-        select(ConditionPage.id)
-        .join(Condition, col(Condition.id) == ConditionPage.condition_id)
-        .where(Condition.slug == slug, ConditionPage.locale == locale)
-    )
-    page_id = (await session.exec(query)).first()
-    if page_id is None:
+    found = await rows(session, page_queries.page(locale), {"slug": slug})
+    if not found:
         raise ConditionNotFound
-    return await _options(session, page_id)
+    return await _options(session, found[0].id)
 
 
 async def _lines(session: AsyncSession, page_id: UUID) -> dict[str, list[str]]:
-    tables = {
-        "alternate_name": AlternateName,
-        "checklist_item": ChecklistItem,
-        "risk_factor": RiskFactor,
-        "cause": Cause,
-    }
-    parts: list[Any] = [
-        select(literal(kind).label("kind"), col(table.position).label("position"), col(table.text).label("text")).where(
-            table.page_id == page_id
-        )
-        for kind, table in tables.items()
-    ]
-    lines: dict[str, list[str]] = {kind: [] for kind in tables}
-    for kind, _, text in await rows(session, union_all(*parts).order_by("kind", "position")):
+    lines: dict[str, list[str]] = {kind: [] for kind in page_queries.LINES}
+    for kind, _, text in await rows(session, page_queries.lines(), {"page_id": page_id}):
         lines[kind].append(text)
     return lines
 
 
 async def _options(session: AsyncSession, page_id: UUID) -> list[TreatmentOptionPublic]:
-    options = await session.exec(
-        select(Treatment.slug, TreatmentOption.name, TreatmentOption.description)
-        .join(Treatment, col(Treatment.id) == TreatmentOption.treatment_id)
-        .where(TreatmentOption.page_id == page_id)
-        .order_by(col(TreatmentOption.position))
-    )
-    return [TreatmentOptionPublic(slug=slug, name=name, description=text) for slug, name, text in options]
+    found = await rows(session, page_queries.treatments(), {"page_id": page_id})
+    return [TreatmentOptionPublic(slug=slug, name=name, description=text) for slug, name, text in found]
 
 
 async def _signs(session: AsyncSession, page_id: UUID) -> list[UrgencySignPublic]:
-    query = select(UrgencySign).where(UrgencySign.page_id == page_id).order_by(col(UrgencySign.position))
-    return [UrgencySignPublic.model_validate(sign, from_attributes=True) for sign in await session.exec(query)]
+    found = await rows(session, page_queries.signs(), {"page_id": page_id})
+    return [UrgencySignPublic.model_validate(sign, from_attributes=True) for sign in found]
 
 
 async def _references(session: AsyncSession, page_id: UUID) -> list[ReferencePublic]:
-    query = select(PageReference).where(PageReference.page_id == page_id).order_by(col(PageReference.position))
     return [
         ReferencePublic(
             section=Section(source.section),
@@ -171,7 +120,7 @@ async def _references(session: AsyncSession, page_id: UUID) -> list[ReferencePub
             url=source.url,
             publisher=MISSING if source.publisher is None else source.publisher,
         )
-        for source in await session.exec(query)
+        for source in await rows(session, page_queries.references(), {"page_id": page_id})
     ]
 
 
@@ -179,9 +128,7 @@ async def translations_of(
     session: AsyncSession, condition_id: UUID, own_locale: str, own_revision: int
 ) -> list[TranslationPublic]:
     """The page in other languages, and how far each of them is behind the default language's page."""
-    query = select(ConditionPage.locale, ConditionPage.name, ConditionPage.revision, ConditionPage.source_revision)
-    others = query.where(ConditionPage.condition_id == condition_id, ConditionPage.locale != own_locale)
-    pages = (await session.exec(others.order_by(col(ConditionPage.locale)))).all()
+    pages = await rows(session, page_queries.others(), {"condition_id": condition_id, "locale": own_locale})
     newest = next((revision for locale, _, revision, _ in pages if locale == DEFAULT_LOCALE), 0)
     if own_locale == DEFAULT_LOCALE:
         newest = own_revision

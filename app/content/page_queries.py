@@ -1,0 +1,108 @@
+"""The statements that a page is read with: put together once, for that takes as long as to run them."""
+
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import CompoundSelect, Select, bindparam, literal, union_all
+from sqlalchemy import select as core_select
+from sqlmodel import col
+
+from app.content import locales
+from app.content.tables import (
+    AlternateName,
+    Category,
+    CategoryName,
+    Cause,
+    ChecklistItem,
+    Condition,
+    ConditionCode,
+    ConditionPage,
+    PageReference,
+    RiskFactor,
+    Treatment,
+    TreatmentOption,
+    UrgencySign,
+)
+
+# Lists of short lines, by their names.
+LINES: Final = {
+    "alternate_name": AlternateName,
+    "checklist_item": ChecklistItem,
+    "risk_factor": RiskFactor,
+    "cause": Cause,
+}
+
+
+@cache
+def page(locale: str) -> Select[*tuple[Any, ...]]:
+    """The page in this language, of the condition with the bound `slug`."""
+    name = locales.category_words(CategoryName.name, locales.of_page(locale)).label("category_name")
+    return (
+        core_select(ConditionPage, Condition.slug, col(Category.slug).label("category_slug"), name)
+        .join(Condition, col(Condition.id) == ConditionPage.condition_id)
+        .join(Category, col(Category.id) == Condition.category_id)
+        .where(col(Condition.slug) == bindparam("slug"), col(ConditionPage.locale) == locale)
+    )
+
+
+@cache
+def languages() -> Select[*tuple[Any, ...]]:
+    """The languages that there are pages in, of the condition with the bound `slug`."""
+    query = core_select(ConditionPage.locale).join(Condition, col(Condition.id) == ConditionPage.condition_id)
+    return query.where(col(Condition.slug) == bindparam("slug"))
+
+
+@cache
+def codes() -> Select[*tuple[Any, ...]]:
+    """The codes of the condition with the bound id."""
+    query = core_select(ConditionCode.system, ConditionCode.code).order_by(col(ConditionCode.position))
+    return query.where(col(ConditionCode.condition_id) == bindparam("condition_id"))
+
+
+@cache
+def lines() -> CompoundSelect[*tuple[Any, ...]]:
+    """All short lines of the page with the bound id: kind, place and text."""
+    parts = (
+        core_select(literal(kind).label("kind"), col(table.position).label("position"), col(table.text).label("text"))
+        .where(col(table.page_id) == bindparam("page_id"))
+        for kind, table in LINES.items()
+    )  # fmt: skip
+    return union_all(*parts).order_by("kind", "position")
+
+
+@cache
+def treatments() -> Select[*tuple[Any, ...]]:
+    """The treatment options of the page with the bound id."""
+    return (
+        core_select(Treatment.slug, TreatmentOption.name, TreatmentOption.description)
+        .join(Treatment, col(Treatment.id) == TreatmentOption.treatment_id)
+        .where(col(TreatmentOption.page_id) == bindparam("page_id"))
+        .order_by(col(TreatmentOption.position))
+    )
+
+
+@cache
+def signs() -> Select[*tuple[Any, ...]]:
+    """The signs that ask for action, of the page with the bound id."""
+    query = core_select(UrgencySign.sign, UrgencySign.urgency, UrgencySign.action)
+    return query.where(col(UrgencySign.page_id) == bindparam("page_id")).order_by(col(UrgencySign.position))
+
+
+@cache
+def references() -> Select[*tuple[Any, ...]]:
+    """What the page with the bound id rests on."""
+    source = PageReference
+    query = core_select(col(source.section), col(source.title), col(source.url), col(source.publisher)).order_by(
+        col(source.position)
+    )
+    return query.where(col(source.page_id) == bindparam("page_id"))
+
+
+@cache
+def others() -> Select[*tuple[Any, ...]]:
+    """The pages of the condition with the bound id in languages other than the bound `locale`."""
+    page = ConditionPage
+    query = core_select(col(page.locale), col(page.name), col(page.revision), col(page.source_revision)).order_by(
+        col(page.locale)
+    )
+    return query.where(col(page.condition_id) == bindparam("condition_id"), col(page.locale) != bindparam("locale"))
