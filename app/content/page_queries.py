@@ -1,5 +1,6 @@
 """The statements that a page is read with: put together once, for that takes as long as to run them."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from app.content.tables import (
     UrgencySign,
 )
 
+_page: Final = ConditionPage.__table__  # type: ignore[attr-defined]
 # Lists of short lines, by their names.
 LINES: Final = {
     "alternate_name": AlternateName,
@@ -36,33 +38,34 @@ LINES: Final = {
 @cache
 def page(locale: str) -> Select[*tuple[Any, ...]]:
     """The page in this language, of the condition with the bound `slug`."""
-    name = locales.category_words(CategoryName.name, locales.of_page(locale)).label("category_name")
+    category, name = col(Category.slug), locales.category_words(CategoryName.name, locales.of_page(locale))
     return (
-        core_select(ConditionPage, Condition.slug, col(Category.slug).label("category_slug"), name)
-        .join(Condition, col(Condition.id) == ConditionPage.condition_id)
+        core_select(*_page.c, col(Condition.slug), category.label("category_slug"), name.label("category_name"))
+        .select_from(_page)
+        .join(Condition, col(Condition.id) == _page.c.condition_id)
         .join(Category, col(Category.id) == Condition.category_id)
-        .where(col(Condition.slug) == bindparam("slug"), col(ConditionPage.locale) == locale)
+        .where(col(Condition.slug) == bindparam("slug"), _page.c.locale == locale)
     )
 
 
 @cache
 def languages() -> Select[*tuple[Any, ...]]:
     """The languages that there are pages in, of the condition with the bound `slug`."""
-    query = core_select(ConditionPage.locale).join(Condition, col(Condition.id) == ConditionPage.condition_id)
+    query = core_select(_page.c.locale).join(Condition, col(Condition.id) == _page.c.condition_id)
     return query.where(col(Condition.slug) == bindparam("slug"))
 
 
 @cache
 def codes() -> Select[*tuple[Any, ...]]:
     """The codes of the condition with the bound id."""
-    query = core_select(ConditionCode.system, ConditionCode.code).order_by(col(ConditionCode.position))
+    query = core_select(col(ConditionCode.system), col(ConditionCode.code)).order_by(col(ConditionCode.position))
     return query.where(col(ConditionCode.condition_id) == bindparam("condition_id"))
 
 
 @cache
 def lines() -> CompoundSelect[*tuple[Any, ...]]:
     """All short lines of the page with the bound id: kind, place and text."""
-    parts = (
+    parts: Iterable[Select[*tuple[Any, ...]]] = (
         core_select(literal(kind).label("kind"), col(table.position).label("position"), col(table.text).label("text"))
         .where(col(table.page_id) == bindparam("page_id"))
         for kind, table in LINES.items()
@@ -74,7 +77,7 @@ def lines() -> CompoundSelect[*tuple[Any, ...]]:
 def treatments() -> Select[*tuple[Any, ...]]:
     """The treatment options of the page with the bound id."""
     return (
-        core_select(Treatment.slug, TreatmentOption.name, TreatmentOption.description)
+        core_select(col(Treatment.slug), col(TreatmentOption.name), col(TreatmentOption.description))
         .join(Treatment, col(Treatment.id) == TreatmentOption.treatment_id)
         .where(col(TreatmentOption.page_id) == bindparam("page_id"))
         .order_by(col(TreatmentOption.position))
@@ -84,25 +87,22 @@ def treatments() -> Select[*tuple[Any, ...]]:
 @cache
 def signs() -> Select[*tuple[Any, ...]]:
     """The signs that ask for action, of the page with the bound id."""
-    query = core_select(UrgencySign.sign, UrgencySign.urgency, UrgencySign.action)
-    return query.where(col(UrgencySign.page_id) == bindparam("page_id")).order_by(col(UrgencySign.position))
+    sign = UrgencySign
+    query = core_select(col(sign.sign), col(sign.urgency), col(sign.action))
+    return query.where(col(sign.page_id) == bindparam("page_id")).order_by(col(sign.position))
 
 
 @cache
 def references() -> Select[*tuple[Any, ...]]:
     """What the page with the bound id rests on."""
     source = PageReference
-    query = core_select(col(source.section), col(source.title), col(source.url), col(source.publisher)).order_by(
-        col(source.position)
-    )
-    return query.where(col(source.page_id) == bindparam("page_id"))
+    query = core_select(col(source.section), col(source.title), col(source.url), col(source.publisher))
+    return query.where(col(source.page_id) == bindparam("page_id")).order_by(col(source.position))
 
 
 @cache
 def others() -> Select[*tuple[Any, ...]]:
     """The pages of the condition with the bound id in languages other than the bound `locale`."""
-    page = ConditionPage
-    query = core_select(col(page.locale), col(page.name), col(page.revision), col(page.source_revision)).order_by(
-        col(page.locale)
-    )
-    return query.where(col(page.condition_id) == bindparam("condition_id"), col(page.locale) != bindparam("locale"))
+    query = core_select(_page.c.locale, _page.c.name, _page.c.revision, _page.c.source_revision)
+    its_others = _page.c.condition_id == bindparam("condition_id"), _page.c.locale != bindparam("locale")
+    return query.where(*its_others).order_by(_page.c.locale)
