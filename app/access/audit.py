@@ -50,7 +50,7 @@ async def record_at_once(
     """The same action on hundreds of things, each with the names of what was changed: written now, and not kept."""
     same = {"at": at, "actor": by, "action": action}
     entries = [{"id": new_id(), "subject": subject, "fields": list(fields), **same} for subject, fields in done]
-    await (await connection_of(session)).execute(_at_once(session.get_bind().dialect.name), bound(session, entries))
+    await (await connection_of(session)).execute(_at_once(session.get_bind().dialect.name), bound(entries))
 
 
 async def find(

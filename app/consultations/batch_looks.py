@@ -1,7 +1,7 @@
 """What stands in the way of a batch: its rows are looked at in the database, some hundreds at a time.
 
-In this order, in one transaction: `look_up`, `match`, `examine_present`, `examine_new`, `examine_booked`, `lift`,
-`examine_places`. What each finds out is noted on the stage.
+In this order, in one transaction: `look_up`, `match`, `examine_present`, `examine_booked`, `lift`, `examine_places`.
+What each finds out is noted on the stage.
 """
 
 import asyncio
@@ -78,27 +78,12 @@ def _with_former(known: Mapping[str, UUID], former: Mapping[str, str]) -> dict[s
 
 async def match(session: AsyncSession, stage: Stage) -> None:
     """Find the slots that the rows name."""
-    for page in stage.pages(where="external_id IS NOT NULL"):
-        names = [row.external_id for row in page if row.external_id is not None]
+    for names in stage.names():
         found = {row.external_id: row.id for row in await batch_queries.by_name(session, names)}
         by_id = {UUID(match[1]): name for name in names if name not in found and (match := _BY_ID.fullmatch(name))}
         if by_id:
             found |= {by_id[row.id]: row.id for row in await batch_queries.nameless(session, by_id)}
         stage.match(found)
-        await asyncio.sleep(0)
-
-
-async def examine_new(stage: Stage, look: Look) -> None:
-    """Refuse new slots that begin in the past, or name what is not there."""
-    for page in stage.pages(where="slot_id IS NULL"):
-        refused = []
-        for row in page:
-            try:
-                refuse_past(row, now=look.now)
-                look.known.pointers(row)
-            except InvalidInput as why:
-                refused.append((row.row, why))
-        stage.refuse(refused)
         await asyncio.sleep(0)
 
 
@@ -151,13 +136,22 @@ async def lift(session: AsyncSession, stage: Stage) -> None:
 
 
 async def examine_places(session: AsyncSession, stage: Stage, look: Look, *, is_atomic: bool) -> None:
-    """Refuse what overlaps with slots that are there and stay where they are."""
-    for page in stage.pages(where="overlap_reason IS NULL AND (slot_id IS NULL OR is_lifted)"):
-        for kind in ("clinician", "room"):
+    """Refuse new slots that cannot be, and what overlaps with slots that are there and stay where they are."""
+    for page in stage.pages(where="(slot_id IS NULL OR is_lifted)"):
+        refused, placed = [], []
+        for row in page:
+            try:
+                if row.slot_id is None:
+                    refuse_past(row, now=look.now)
+                placed.append((row, look.known.pointers(row)))
+            except InvalidInput as why:
+                refused.append((row.row, why))
+        stage.refuse(refused)
+        for kind, pointer in (("clinician", "clinician_id"), ("room", "room_id")):
             asked = [
                 {"row": row.row, "holder": holder, "starts_at": row.starts_at, "ends_at": row.ends_at}
-                for row in page
-                if (holder := getattr(look.known.pointers(row), f"{kind}_id")) is not None
+                for row, pointers in placed
+                if row.overlap_reason is None and (holder := getattr(pointers, pointer)) is not None
             ]
             found = await batch_queries.in_the_way(session, kind, asked)
             stage.refuse((row, _overlaps_slot(kind, slot_id)) for row, slot_id in found)

@@ -79,31 +79,31 @@ _CHANGE: Final = (
 async def by_name(session: AsyncSession, names: Iterable[str]) -> Sequence[Any]:
     """The `external_id` and the id of each slot that has one of these."""
     made = _made(_dialect(session), _BY_NAME, ("external_id",), external_id=Text(), id=Uuid())
-    return await rows(session, made, bound(session, [{"external_id": name} for name in names]))
+    return await rows(session, made, bound([{"external_id": name} for name in names]))
 
 
 async def nameless(session: AsyncSession, ids: Iterable[Any]) -> Sequence[Any]:
     """Those of these slots that have no `external_id`."""
-    return await rows(session, _made(_dialect(session), _NAMELESS, ("id",), id=Uuid()), _bound_ids(session, ids))
+    return await rows(session, _made(_dialect(session), _NAMELESS, ("id",), id=Uuid()), _bound_ids(ids))
 
 
 async def lock(session: AsyncSession, ids: Iterable[Any]) -> Sequence[Any]:
     """The rows of these slots, locked."""
     told = {name: _TYPES[name] for name in ("id", "version", "status", *FIELDS)}
     made = _made(_dialect(session), _LOCKED, ("id",), "", **told)
-    return await rows(session, made, _bound_ids(session, ids))
+    return await rows(session, made, _bound_ids(ids))
 
 
 async def seats_taken(session: AsyncSession, ids: Iterable[Any]) -> dict[Any, int]:
     """The highest live seat, by slot, of those that have one."""
     made = _made(_dialect(session), _SEATS, ("id",), id=Uuid(), seat=Integer())
-    return {row.id: row.seat for row in await rows(session, made, _bound_ids(session, ids))}
+    return {row.id: row.seat for row in await rows(session, made, _bound_ids(ids))}
 
 
 async def stale_holds(session: AsyncSession, ids: Iterable[Any]) -> Sequence[Any]:
     """Holds of these slots that are over, locked."""
     made = _made(_dialect(session), _STALE, ("id",), id=Uuid(), state=Text(), version=Integer())
-    return await rows(session, made, _bound_ids(session, ids))
+    return await rows(session, made, _bound_ids(ids))
 
 
 async def in_the_way(session: AsyncSession, kind: str, asked: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
@@ -113,7 +113,7 @@ async def in_the_way(session: AsyncSession, kind: str, asked: Sequence[Mapping[s
     made = _made(
         _dialect(session), _IN_THE_WAY, ("row", "holder", "starts_at", "ends_at"), kind, row=Integer(), id=Uuid()
     )
-    return await rows(session, made, bound(session, asked))
+    return await rows(session, made, bound(asked))
 
 
 async def lift(session: AsyncSession, ids: Iterable[Any]) -> None:
@@ -124,7 +124,7 @@ async def lift(session: AsyncSession, ids: Iterable[Any]) -> None:
 async def put_back(session: AsyncSession, ids: Iterable[Any]) -> Sequence[Any]:
     """Let these hold their time again; says whose it is, and when."""
     told = {name: _TYPES[name] for name in ("id", "clinician_id", "room_id", "starts_at", "ends_at")}
-    return await rows(session, _made(_dialect(session), _PUT_BACK, ("id",), "", **told), _bound_ids(session, ids))
+    return await rows(session, _made(_dialect(session), _PUT_BACK, ("id",), "", **told), _bound_ids(ids))
 
 
 async def insert(session: AsyncSession, slots: Sequence[Mapping[str, Any]]) -> None:
@@ -139,11 +139,11 @@ async def change(session: AsyncSession, slots: Sequence[Mapping[str, Any]]) -> N
 
 async def _run(session: AsyncSession, sql: str, names: tuple[str, ...], values: Sequence[Mapping[str, Any]]) -> None:
     connection = await connection_of(session)
-    await connection.execute(_made(_dialect(session), sql, names), bound(session, values))
+    await connection.execute(_made(_dialect(session), sql, names), bound(values))
 
 
-def _bound_ids(session: AsyncSession, ids: Iterable[Any]) -> dict[str, str]:
-    return bound(session, [{"id": slot_id} for slot_id in ids])
+def _bound_ids(ids: Iterable[Any]) -> dict[str, str]:
+    return bound([{"id": slot_id} for slot_id in ids])
 
 
 def _dialect(session: AsyncSession) -> str:

@@ -1,7 +1,7 @@
 """Batches: thousands of slots from one file, posted or changed in one transaction."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from app.consultations.slot_columns import FIELDS
 from app.consultations.slot_edit_shapes import BatchMode, Outcome
 from app.consultations.slot_stage import Stage
 from app.consultations.slots import row_of
+from app.consultations.staged_rows import Staged
 from app.core import clock
 from app.core.db import LOCK_NOT_AVAILABLE, Database, constraint_of
 from app.core.ids import new_id
@@ -76,7 +77,6 @@ async def _post(session: AsyncSession, batch: Batch) -> None:
     await batch_looks.match(session, stage)
     look = Look(await clock.now_in(session), known)
     await batch_looks.examine_present(session, stage, look)
-    await batch_looks.examine_new(stage, look)
     await batch_looks.examine_booked(session, stage)
     await batch_looks.lift(session, stage)
     await batch_looks.examine_places(session, stage, look, is_atomic=batch.mode is BatchMode.ATOMIC)
@@ -87,22 +87,51 @@ async def _post(session: AsyncSession, batch: Batch) -> None:
 
 async def _write(session: AsyncSession, batch: Batch, look: Look) -> None:
     stage = batch.stage
-    for page in stage.pages(where="changes IS NOT NULL", order="slot_id"):
-        await batch_queries.change(
-            session, [{"id": row.slot_id, **batch_looks.columns_for(row, look.known)} for row in page]
-        )
+
+    async def change(page: Sequence[Staged], columns: Sequence[Mapping[str, Any]]) -> None:
+        await batch_queries.change(session, columns)
         done = [(str(row.slot_id), sorted(FIELDS[name] for name in row.changes)) for row in page]
         await audit.record_at_once(session, by=batch.by, action="slot.updated", done=done, at=look.now)
         batch.done(len(page))
-    # In the order of time, as every batch does: two of them meet at one slot, and do not wait in a circle.
-    for page in stage.pages(where="slot_id IS NULL", order="starts_at"):
-        made = [(row, new_id()) for row in page]
-        values = [row_of(row, look.known, slot_id=slot_id, now=look.now) for row, slot_id in made]
-        await batch_queries.insert(session, values)
-        created: list[tuple[str, list[str]]] = [(str(slot_id), []) for _, slot_id in made]
-        await audit.record_at_once(session, by=batch.by, action="slot.created", done=created, at=look.now)
-        stage.make((row.row, slot_id) for row, slot_id in made)
+
+    async def make(page: Sequence[Staged], columns: Sequence[Mapping[str, Any]]) -> None:
+        await batch_queries.insert(session, columns)
+        done: list[tuple[str, list[str]]] = [(str(slot["id"]), []) for slot in columns]
+        await audit.record_at_once(session, by=batch.by, action="slot.created", done=done, at=look.now)
+        stage.make((row.row, slot["id"]) for row, slot in zip(page, columns, strict=True))
         batch.done(len(page))
+
+    changed = stage.pages(where="changes IS NOT NULL", order="slot_id")
+    await _each_while_the_next_is_prepared(
+        change,
+        ((page, [{"id": row.slot_id, **batch_looks.columns_for(row, look.known)} for row in page]) for page in changed),
+    )
+    # In the order of time, as every batch does: two of them meet at one slot, and do not wait in a circle.
+    new = stage.pages(where="slot_id IS NULL", order="starts_at")
+    await _each_while_the_next_is_prepared(
+        make, ((page, [row_of(row, look.known, slot_id=new_id(), now=look.now) for row in page]) for page in new)
+    )
+
+
+async def _each_while_the_next_is_prepared(
+    write: Callable[[Sequence[Staged], Sequence[Mapping[str, Any]]], Coroutine[Any, Any, None]],
+    prepared: Iterable[tuple[Sequence[Staged], Sequence[Mapping[str, Any]]]],
+) -> None:
+    """Write one after the other. The database has a processor of its own: ours need not stand still meanwhile."""
+    under_way: asyncio.Task[None] | None = None
+    try:
+        for page, columns in prepared:
+            if under_way is not None:
+                await under_way
+            under_way = asyncio.create_task(write(page, columns))
+            # So that it is asked before the next is prepared.
+            await asyncio.sleep(0)
+        if under_way is not None:
+            await under_way
+    finally:
+        if under_way is not None:
+            # Nobody else has the connection before it is done.
+            await asyncio.wait({under_way})
 
 
 def _may_go_well(error: DBAPIError) -> bool:

@@ -124,7 +124,7 @@ async def _move_bookings(
         values.append({"id": booking.id, "slot_id": home, "seat": seat})
     if values:
         made = statement(session.get_bind().dialect.name, _MOVED, _MOVED_COLUMNS)
-        await (await connection_of(session)).execute(made, bound(session, values))
+        await (await connection_of(session)).execute(made, bound(values))
         await offers.withdraw_all(session, [booking.id for _, booking in moved])
     for slot, booking in moved:
         before = _before(live[booking.id])

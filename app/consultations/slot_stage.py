@@ -16,7 +16,7 @@ from app.consultations.timelines import Span
 from app.core.errors import Refusal
 
 # Rows that are handled together: few enough that whoever waits for the event loop does not notice.
-AT_ONCE: Final = 400
+AT_ONCE: Final = 500
 # Whose time a row holds: a room's slug is its location's own.
 _HOLDERS: Final = {"clinician": "clinician", "room": "location || '/' || room"}
 _TABLE: Final = f"""
@@ -125,6 +125,17 @@ class Stage:
             yield [staged(row) for row in found]
             last = found[-1][-1], found[-1][0]
 
+    def names(self) -> Iterator[list[str]]:
+        """The external ids of rows that nothing is wrong with, some at a time."""
+        last = ""
+        while found := self._table.execute(
+            "SELECT external_id FROM slots WHERE problem IS NULL AND external_id > ?"  # noqa: S608 - a number
+            f" ORDER BY external_id LIMIT {AT_ONCE}",
+            (last,),
+        ).fetchall():
+            yield [name for (name,) in found]
+            last = found[-1][0]
+
     def named(self) -> list[Named]:
         """Everything that the rows point at, once."""
         columns = "clinician, location, room, condition, category, time_zone"
@@ -142,7 +153,7 @@ class Stage:
         """Note which slots these external ids name."""
         self._table.executemany(
             "UPDATE slots SET slot_id = ?, outcome = ? WHERE external_id = ? AND fault IS NULL",
-            [(slot_id.hex, Outcome.UNCHANGED, name) for name, slot_id in found.items()],
+            [(str(slot_id), Outcome.UNCHANGED, name) for name, slot_id in found.items()],
         )
 
     def change(self, found: Mapping[int, frozenset[str]]) -> None:
@@ -173,7 +184,7 @@ class Stage:
     def make(self, made: Iterable[tuple[int, UUID]]) -> None:
         """Note the ids of slots that were made."""
         self._table.executemany(
-            "UPDATE slots SET slot_id = ? WHERE row = ?", [(slot_id.hex, row) for row, slot_id in made]
+            "UPDATE slots SET slot_id = ? WHERE row = ?", [(str(slot_id), row) for row, slot_id in made]
         )
 
     def counts(self) -> dict[Outcome, int]:

@@ -81,5 +81,5 @@ def result(row: int, outcome: str, slot_id: str | None, problem: str | None) -> 
     """What became of a row, as JSON: see BatchResult."""
     known = f'{{"row":{row},"outcome":"{outcome}"'
     if slot_id is not None:
-        known += f',"id":"{UUID(slot_id)}"'
+        known += f',"id":"{slot_id}"'
     return f'{known},"problem":{problem}}}' if problem is not None else known + "}"
