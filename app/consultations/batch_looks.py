@@ -17,13 +17,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.consultations import batch_queries, references, steps
 from app.consultations.batch_files import wrong_at
 from app.consultations.errors import SlotBooked, SlotOverlaps
-from app.consultations.references import References
+from app.consultations.references import Pointers, References
 from app.consultations.slot_columns import PLACE, TOLD, changed, columns_of, refuse_change, refuse_past
 from app.consultations.slot_stage import AT_ONCE, Stage
 from app.consultations.staged_rows import Staged
 from app.consultations.steps import Before
 from app.consultations.tables import BookingState
-from app.core import clock
+from app.core import ahead, clock
 from app.core.errors import InvalidInput, Refusal
 
 
@@ -137,25 +137,20 @@ async def lift(session: AsyncSession, stage: Stage) -> None:
 
 async def examine_places(session: AsyncSession, stage: Stage, look: Look, *, is_atomic: bool) -> None:
     """Refuse new slots that cannot be, and what overlaps with slots that are there and stay where they are."""
-    for page in stage.pages(where="(slot_id IS NULL OR is_lifted)"):
-        refused, placed = [], []
-        for row in page:
-            try:
-                if row.slot_id is None:
-                    refuse_past(row, now=look.now)
-                placed.append((row, look.known.pointers(row)))
-            except InvalidInput as why:
-                refused.append((row.row, why))
-        stage.refuse(refused)
+
+    async def examine(page: Sequence[tuple[Staged, Pointers | Refusal]]) -> None:
+        stage.refuse((row.row, why) for row, why in page if isinstance(why, Refusal))
         for kind, pointer in (("clinician", "clinician_id"), ("room", "room_id")):
             asked = [
                 {"row": row.row, "holder": holder, "starts_at": row.starts_at, "ends_at": row.ends_at}
-                for row, pointers in placed
-                if row.overlap_reason is None and (holder := getattr(pointers, pointer)) is not None
+                for row, known in page
+                if row.overlap_reason is None and (holder := getattr(known, pointer, None)) is not None
             ]
             found = await batch_queries.in_the_way(session, kind, asked)
             stage.refuse((row, _overlaps_slot(kind, slot_id)) for row, slot_id in found)
-        await asyncio.sleep(0)
+
+    pages = stage.pages(where="(slot_id IS NULL OR is_lifted)")
+    await ahead.each(examine, ([(row, _pointers(row, look)) for row in page] for page in pages))
     holders = _holders(look.known)
     # Who is refused stays in its place, and so is in the way of whoever wants that, who is refused in turn.
     while not is_atomic and (dropped := stage.dropped()):
@@ -165,6 +160,15 @@ async def examine_places(session: AsyncSession, stage: Stage, look: Look, *, is_
                     wanting = stage.wanting(kind, name, slot.starts_at, slot.ends_at)
                     stage.refuse((row, _overlaps_slot(kind, slot.id)) for row in wanting)
         stage.lift((row for row, _ in dropped), is_lifted=False)
+
+
+def _pointers(row: Staged, look: Look) -> Pointers | Refusal:
+    try:
+        if row.slot_id is None:
+            refuse_past(row, now=look.now)
+        return look.known.pointers(row)
+    except InvalidInput as why:
+        return why
 
 
 def _holders(known: References) -> dict[UUID | None, tuple[str, str]]:

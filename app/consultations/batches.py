@@ -1,9 +1,9 @@
 """Batches: thousands of slots from one file, posted or changed in one transaction."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,7 +17,7 @@ from app.consultations.slot_edit_shapes import BatchMode, Outcome
 from app.consultations.slot_stage import Stage
 from app.consultations.slots import row_of
 from app.consultations.staged_rows import Staged
-from app.core import clock
+from app.core import ahead, clock
 from app.core.db import LOCK_NOT_AVAILABLE, Database, constraint_of
 from app.core.ids import new_id
 
@@ -26,6 +26,8 @@ DEADLOCK: Final = "40P01"
 # How often a batch is tried that meets another one: each time it sees what that one has written.
 _TRIES: Final = 5
 _PAUSE_SECONDS: Final = 0.05
+# Rows of the stage, and what the database is to be given for them.
+_Prepared: TypeAlias = tuple[Sequence[Staged], Sequence[Mapping[str, Any]]]
 
 
 class _NothingWritten(Exception):
@@ -88,50 +90,32 @@ async def _post(session: AsyncSession, batch: Batch) -> None:
 async def _write(session: AsyncSession, batch: Batch, look: Look) -> None:
     stage = batch.stage
 
-    async def change(page: Sequence[Staged], columns: Sequence[Mapping[str, Any]]) -> None:
+    async def change(prepared: _Prepared) -> None:
+        page, columns = prepared
         await batch_queries.change(session, columns)
         done = [(str(row.slot_id), sorted(FIELDS[name] for name in row.changes)) for row in page]
         await audit.record_at_once(session, by=batch.by, action="slot.updated", done=done, at=look.now)
         batch.done(len(page))
 
-    async def make(page: Sequence[Staged], columns: Sequence[Mapping[str, Any]]) -> None:
+    async def make(prepared: _Prepared) -> None:
+        page, columns = prepared
         await batch_queries.insert(session, columns)
         done: list[tuple[str, list[str]]] = [(str(slot["id"]), []) for slot in columns]
         await audit.record_at_once(session, by=batch.by, action="slot.created", done=done, at=look.now)
         stage.make((row.row, slot["id"]) for row, slot in zip(page, columns, strict=True))
         batch.done(len(page))
 
-    changed = stage.pages(where="changes IS NOT NULL", order="slot_id")
-    await _each_while_the_next_is_prepared(
-        change,
-        ((page, [{"id": row.slot_id, **batch_looks.columns_for(row, look.known)} for row in page]) for page in changed),
-    )
+    def changed(row: Staged) -> dict[str, Any]:
+        return {"id": row.slot_id, **batch_looks.columns_for(row, look.known)}
+
+    def made(row: Staged) -> dict[str, Any]:
+        return row_of(row, look.known, slot_id=new_id(), now=look.now)
+
+    old = stage.pages(where="changes IS NOT NULL", order="slot_id")
+    await ahead.each(change, ((page, list(map(changed, page))) for page in old))
     # In the order of time, as every batch does: two of them meet at one slot, and do not wait in a circle.
     new = stage.pages(where="slot_id IS NULL", order="starts_at")
-    await _each_while_the_next_is_prepared(
-        make, ((page, [row_of(row, look.known, slot_id=new_id(), now=look.now) for row in page]) for page in new)
-    )
-
-
-async def _each_while_the_next_is_prepared(
-    write: Callable[[Sequence[Staged], Sequence[Mapping[str, Any]]], Coroutine[Any, Any, None]],
-    prepared: Iterable[tuple[Sequence[Staged], Sequence[Mapping[str, Any]]]],
-) -> None:
-    """Write one after the other. The database has a processor of its own: ours need not stand still meanwhile."""
-    under_way: asyncio.Task[None] | None = None
-    try:
-        for page, columns in prepared:
-            if under_way is not None:
-                await under_way
-            under_way = asyncio.create_task(write(page, columns))
-            # So that it is asked before the next is prepared.
-            await asyncio.sleep(0)
-        if under_way is not None:
-            await under_way
-    finally:
-        if under_way is not None:
-            # Nobody else has the connection before it is done.
-            await asyncio.wait({under_way})
+    await ahead.each(make, ((page, list(map(made, page))) for page in new))
 
 
 def _may_go_well(error: DBAPIError) -> bool:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,8 @@ SAID: Final = (
     "starts_at", "ends_at", "time_zone", "mode", "capacity", "clinician", "location", "room", "category", "condition",
     "external_id", "overlap_reason",
 )  # fmt: skip
+# But for the moments, which are numbers there.
+_REST: Final = attrgetter(*SAID[2:])
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP: Final = timedelta(microseconds=1)
 
@@ -55,7 +58,7 @@ class Named:
 
 def said_of(slot: ConsultationSlotCreate) -> tuple[Any, ...]:
     """A slot's columns on the stage."""
-    return (number_of(slot.starts_at), number_of(slot.ends_at), *(getattr(slot, name) for name in SAID[2:]))
+    return (number_of(slot.starts_at), number_of(slot.ends_at), *_REST(slot))
 
 
 def number_of(moment: datetime) -> int:
