@@ -33,6 +33,8 @@ PLAIN = (
     f"condition={CONDITION}&limit=3",
     f"from={TOMORROW}&to=2100-01-01T00:00:00%2B02:00&limit=2",
     "first_available=clinician",
+    "weekday=monday&weekday=sunday&weekday=monday&limit=2",
+    "weekday=tuesday",
     "time_from=00:00&time_to=24:00&limit=1",
     "category=hematologic-malignancies&limit=2&",
 )
@@ -45,7 +47,8 @@ FOR_THE_FRAMEWORK = (
     "from=2031-05-06T09:00:00",
     "limit=1&limit=2",
     "mode=",
-    "weekday=monday&weekday=sunday&limit=2",
+    "weekday=",
+    "weekday=noday&weekday=monday",
     "room=3",
     "%63ondition=Not%20A%20Slug",
 )

@@ -42,8 +42,9 @@ class SlotFilter:
     archived: bool | None = None
 
     def values(self) -> dict[str, Any]:
-        """The given parts by their names, as the queries are given them."""
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        """The given parts by their names, as the queries are given them: the days as the bits of a number."""
+        said = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        return said if self.weekdays is None else said | {"weekdays": sum(1 << day for day in set(self.weekdays))}
 
 
 async def refuse_unknown_slugs(source: AsyncConnection | AsyncSession, wanted: SlotFilter) -> None:

@@ -181,7 +181,8 @@ def _filters() -> dict[str, ColumnElement[bool]]:
         .join(Location, col(Location.id) == col(Room.location_id))
         .where(col(Room.slug) == bindparam("room"), col(Location.slug) == bindparam("location"))
         .scalar_subquery(),
-        "weekdays": col(slot.local_weekday).in_(bindparam("weekdays", expanding=True)),
+        # Not a list: each length of it would be a statement of its own.
+        "weekdays": bindparam("weekdays", type_=Integer()).bitwise_rshift(col(slot.local_weekday)).bitwise_and(1) == 1,
         "minute_from": col(slot.local_minute) >= bindparam("minute_from", type_=Integer()),
         "minute_before": col(slot.local_minute) < bindparam("minute_before", type_=Integer()),
         "statuses": col(slot.status).in_(bindparam("statuses", expanding=True)),

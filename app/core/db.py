@@ -345,4 +345,5 @@ def is_temporary(error: DBAPIError) -> bool:
         state: str | None = getattr(error.orig, "sqlstate")  # noqa: B009 - only psycopg's errors have it
         return state is None or state[:2] in ("08", "40", "53", "57") or state == LOCK_NOT_AVAILABLE
     name = getattr(error.orig, "sqlite_errorname", "") or ""
-    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"))
+    later = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_INTERRUPT")
+    return name.startswith(later)

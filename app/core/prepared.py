@@ -17,30 +17,31 @@ from app.core.sqlite import Reader
 
 
 class Prepared:
-    """A statement that gives one value, for connections that need no transaction around it: see `Database.look`."""
+    """A statement that gives one value, for connections that need no transaction around it: see `Database.look`.
+
+    No list may be bound in it.
+    """
 
     def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)
-        self._statement = statement
         self._dialect = dialect
         self._sql, self._order = _positional(compiled)
         made = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
         self._writers: Final = {name: write for name, write in made.items() if write is not None}
         self._constants: Final = self._written(compiled.params)
-        # Where a list is bound, each length of it is another text.
-        self._is_one_text: Final = not any(bind.expanding for bind in compiled.binds.values())
+        if any(bind.expanding for bind in compiled.binds.values()):
+            # Each length of it would be another text.
+            raise ValueError
 
     async def value(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Any:
         """The value, with these bound. Raises DBAPIError, as SQLAlchemy would; the connection is given up then."""
-        sync = connection.sync_connection
-        if sync is None or not self._is_one_text:
-            return (await connection.execute(self._statement, values)).scalar_one()
+        proxied = await connection.get_raw_connection()
         try:
-            return await self._ask(sync.connection.driver_connection, self._constants | self._written(values))
+            return await self._ask(proxied.driver_connection, self._constants | self._written(values))
         except BaseException as error:
             # Also when cancelled: what comes from the database next may be the answer to this.
-            is_gone = is_lost(self._dialect, error, sync.connection)
+            is_gone = is_lost(self._dialect, error, proxied)
             await connection.invalidate(error)
             if not isinstance(error, self._dialect.loaded_dbapi.Error):
                 raise
@@ -57,7 +58,7 @@ class Prepared:
     async def _ask(self, driver: Any, values: Mapping[str, Any]) -> Any:
         said = [values[name] for name in self._order]
         if isinstance(driver, Reader):
-            return (await driver.run(self._sql, said, many=False)).rows[0][0]
+            return (await driver.ask(self._sql, said)).rows[0][0]
         from psycopg import AsyncRawCursor  # noqa: PLC0415 - SQLite's processes do without it
 
         row = await (await AsyncRawCursor(driver).execute(self._sql, said)).fetchone()

@@ -7,6 +7,7 @@ list 20 rows: 2.5 times the requests of plain aiosqlite), a write one for the CO
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,10 @@ _PRAGMAS = (
     # Else INSERT OR REPLACE would go past the triggers that keep rows from being deleted.
     "recursive_triggers=ON",
 )
+# As long as PostgreSQL lets a statement run.
+LONGEST_SECONDS = 3.0
+# How often it is looked whether that is over: a hundred thousand steps of its machine are some milliseconds.
+_STEPS_A_LOOK = 100_000
 # A statement with more values runs in the thread: this many are some thirty rows, written in less than a millisecond.
 _MOST_VALUES_ON_THE_LOOP = 300
 # So does one with a longer text as its only value, which stands for many: see `core/recordsets.py`.
@@ -79,6 +84,11 @@ class Reader(aiosqlite.Connection):
         result: Result = await self._execute(self._begin_and_run, sql, parameters, many=many)
         return result
 
+    async def ask(self, sql: str, parameters: Sequence[Any]) -> Result:
+        """Execute a hot read, and fetch all rows; one that takes longer than LONGEST_SECONDS is interrupted."""
+        result: Result = await self._execute(self._run_in_time, sql, parameters)
+        return result
+
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run this in the thread, and come back when it has ended there: also when cancelled meanwhile.
 
@@ -98,6 +108,14 @@ class Reader(aiosqlite.Connection):
         if self._begin and not self._conn.in_transaction:
             self._conn.execute(self._begin)
         return self._run(sql, parameters, many=many)
+
+    def _run_in_time(self, sql: str, parameters: Sequence[Any]) -> Result:
+        until = time.monotonic() + LONGEST_SECONDS
+        self._conn.set_progress_handler(lambda: time.monotonic() > until, _STEPS_A_LOOK)
+        try:
+            return self._begin_and_run(sql, parameters, many=False)
+        finally:
+            self._conn.set_progress_handler(None, 0)
 
     def _run(self, sql: str, parameters: Sequence[Any], *, many: bool) -> Result:
         connection = self._conn
