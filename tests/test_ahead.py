@@ -1,6 +1,7 @@
 """The next is prepared while the step before is under way; steps come one after the other, whatever goes wrong."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -63,3 +64,23 @@ async def test_one_who_is_cancelled_leaves_no_step_behind() -> None:
     before = list(told)
     await asyncio.sleep(0.03)
     assert told == before == ["prepared 0", "begun 0", "prepared 1"]
+
+
+async def test_whoever_is_told_to_end_while_it_waits_for_a_step_waits_on() -> None:
+    told: list[str] = []
+    running = asyncio.create_task(run(told, fails_at=1))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0.002)
+        running.cancel()
+    with pytest.raises(LookupError):
+        await running
+    assert told == ["prepared 0", "begun 0", "done 0"]
+
+
+async def test_where_both_fail_nothing_is_left_to_be_complained_of(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[str] = []
+    with pytest.raises(LookupError):
+        await run(told, fails_at=1, step_fails_at=0)
+    gc.collect()
+    assert caplog.records == []

@@ -96,6 +96,36 @@ async def test_a_slow_one_and_a_lost_connection_may_be_tried_again(database: Dat
     assert await value_of(database, DOUBLE, number=2) == 4
 
 
+async def test_a_server_that_was_restarted_fails_no_more_than_those_who_were_asking(
+    database: Database, settings: Settings
+) -> None:
+    if settings.sqlite_path is not None:
+        pytest.skip("SQLite has no server")
+    async with contextlib.AsyncExitStack() as stack:
+        looks = [await stack.enter_async_context(database.look()) for _ in range(3)]
+        for look in looks:
+            assert await Prepared(DOUBLE, look.dialect).value(look, {"number": 1}) == 2
+    with psycopg.connect(settings.database_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid()"
+        )
+    with pytest.raises(DBAPIError):
+        await value_of(database, DOUBLE, number=1)
+    for _ in range(3):
+        assert await value_of(database, DOUBLE, number=2) == 4
+
+
+async def test_a_statement_that_is_refused_costs_no_connection(database: Database) -> None:
+    unknown = select(func.no_such_function(bindparam("number", type_=Integer())))
+    async with database.look() as look:
+        driver = (await look.get_raw_connection()).driver_connection
+        with pytest.raises(DBAPIError):
+            await Prepared(unknown, look.dialect).value(look, {"number": 1})
+        assert (await look.get_raw_connection()).driver_connection is driver
+        assert await Prepared(DOUBLE, look.dialect).value(look, {"number": 3}) == 6
+
+
 async def test_a_plan_that_a_migration_made_stale_is_given_up(database: Database, settings: Settings) -> None:
     if settings.sqlite_path is not None:
         pytest.skip("SQLite prepares its statements anew by itself")

@@ -7,12 +7,16 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.dependencies import utils
 
+from app.consultations import slots
+from app.consultations.slot_filters import SlotFilter
+from app.consultations.tables import SlotMode
 from app.core import clock
 from app.core.caching import ConditionalRoute
 from app.core.db import Database
+from app.core.paging import address_after
 from app.core.settings import Settings
 from app.main import create_app
 from app.routers import slot_lists
@@ -144,6 +148,27 @@ async def test_the_next_page_has_the_same_query(app_without_memory: FastAPI) -> 
         assert dict(parse_qsl(urlsplit(link).query)).keys() == {"from", "limit", "mode", "cursor"}
         second = await client.get(link)
         assert [len(page.json()["items"]) for page in (first, second)] == [2, 1]
+        # The one cursor is not handed on with the other, however it was written.
+        again = await client.get(f"{LIST}?limit=1")
+        cursor = again.json()["next"].partition("cursor=")[2]
+        third = await client.get(f"{LIST}?limit=1&%63ursor={cursor}")
+        assert third.json()["next"].lower().count("ursor=") == 1
+        assert third.json()["items"] != again.json()["items"]
+
+
+@pytest.mark.parametrize(
+    ("query", "link"),
+    [
+        (b"", "/things?cursor=WyJ4Il0"),
+        (b"&a=b&&cursor=YQ&c", "/things?a=b&c&cursor=WyJ4Il0"),
+        (b"%63ursor=YQ&cur+sor=1&Cursor=2", "/things?cur+sor=1&Cursor=2&cursor=WyJ4Il0"),
+        (b"q=100%&r=%zz%C3%a9", "/things?q=100%25&r=%25zz%C3%a9&cursor=WyJ4Il0"),
+        (b'q=\xc3\xa9"<>\\^`{|} \r\n', "/things?q=%C3%A9%22%3C%3E%5C%5E%60%7B%7C%7D%20%0D%0A&cursor=WyJ4Il0"),
+    ],
+)
+def test_the_next_address_is_one_whatever_was_sent(query: bytes, link: str) -> None:
+    request = Request({"type": "http", "path": "/things", "query_string": query})
+    assert address_after(request, "x", lambda name: (name,)) == link
 
 
 async def test_a_row_that_was_seen_before_says_what_it_said_and_another_what_is_new(
@@ -158,6 +183,17 @@ async def test_a_row_that_was_seen_before_says_what_it_said_and_another_what_is_
         for _ in range(2):
             assert (await client.get(f"{LIST}?limit=9")).json()["items"] == [(await client.get(address)).json()]
             await book(client, slot["id"])
+
+
+async def test_a_row_is_told_once_for_all_lists_that_it_is_in(app_without_memory: FastAPI) -> None:
+    database, policy = app_without_memory.state.database, app_without_memory.state.policy
+    lists = []
+    for wanted in (SlotFilter(), SlotFilter(mode=SlotMode.PHONE), SlotFilter(weekdays=tuple(range(1, 8)))):
+        async with database.look() as look:
+            lists.append({slot["id"]: slot for slot in await slots.find(look, wanted, policy=policy, limit=9)})
+    everything, by_phone, by_day = lists
+    assert len(everything) == len(by_day) == 2 * len(by_phone) == 6
+    assert all(slot is everything[slot_id] for some in (by_phone, by_day) for slot_id, slot in some.items())
 
 
 def _told(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:

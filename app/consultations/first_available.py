@@ -1,7 +1,7 @@
 """The first slot that can be booked of each clinician, of each location or of each mode, in one statement."""
 
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import FromClause, Integer, Select, Text, bindparam, literal_column, union_all
@@ -28,7 +28,8 @@ _POINTERS: Final[dict[FirstAvailable, Any]] = {
 }
 
 
-@cache
+# Whoever asks chooses the filters.
+@lru_cache(256)
 def listing(of: FirstAvailable, asked: frozenset[str]) -> Select[*tuple[Any, ...]]:
     """`slot_queries.listing`, of which only the soonest of each clinician, location or mode is left.
 

@@ -3,7 +3,7 @@
 A statement is put together once for each set of filters that is asked for; only values differ after that.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Integer, ScalarSelect, Select, Uuid, bindparam, func, tuple_
@@ -52,7 +52,8 @@ def alternatives(dialect: str) -> Select[*tuple[Any, ...]]:
     return named(soonest_of(others, *ranges, dialect=dialect))
 
 
-@cache
+# Whoever asks chooses the filters.
+@lru_cache(256)
 def listing(asked: frozenset[str], dialect: str) -> Select[*tuple[Any, ...]]:
     """The soonest slots, in no order, with a bound value for each filter that is asked for and for `limit`.
 

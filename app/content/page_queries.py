@@ -49,6 +49,13 @@ def page(locale: str) -> Select[*tuple[Any, ...]]:
 
 
 @cache
+def page_id() -> Select[*tuple[Any, ...]]:
+    """The id of the page in the bound `locale`, of the condition with the bound `slug`."""
+    query = core_select(_page.c.id).join(Condition, col(Condition.id) == _page.c.condition_id)
+    return query.where(col(Condition.slug) == bindparam("slug"), _page.c.locale == bindparam("locale"))
+
+
+@cache
 def languages() -> Select[*tuple[Any, ...]]:
     """The languages that there are pages in, of the condition with the bound `slug`."""
     query = core_select(_page.c.locale).join(Condition, col(Condition.id) == _page.c.condition_id)

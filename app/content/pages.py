@@ -89,7 +89,7 @@ async def list_treatment_options(
     session: AsyncSession, slug: str, locale: str = DEFAULT_LOCALE
 ) -> list[TreatmentOptionPublic]:
     """One page's treatment options in order; raises ConditionNotFound."""
-    found = await rows(session, page_queries.page(locale), {"slug": slug})
+    found = await rows(session, page_queries.page_id(), {"slug": slug, "locale": locale})
     if not found:
         raise ConditionNotFound
     return await _options(session, found[0].id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -23,6 +24,10 @@ async def each(step: Callable[[_T], Coroutine[Any, Any, None]], prepared: Iterab
         if under_way is not None:
             await under_way
     finally:
-        if under_way is not None:
-            # Nobody else has the connection before it is done.
-            await asyncio.wait({under_way})
+        # Nobody else has the connection before it is done, however often somebody is told to end.
+        while under_way is not None and not under_way.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({under_way})
+        if under_way is not None and not under_way.cancelled():
+            # Where the preparation failed too, that is what is told.
+            under_way.exception()

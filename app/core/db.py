@@ -106,7 +106,9 @@ class Database:
             url, size = settings.database_url, settings.database_pool_size
             read_only = "-c default_transaction_read_only=on"
             self.reading = _postgres_engine(url, read_only, pool_size=size, isolation_level="REPEATABLE READ")
-            self.looking = _postgres_engine(url, read_only, *_HOT, pool_size=size, isolation_level="AUTOCOMMIT")
+            self.looking = _postgres_engine(
+                url, read_only, *_HOT, pool_size=size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+            )
             self.writing = _postgres_engine(url, pool_size=size)
             for engine in (self.reading, self.looking, self.writing):
                 _ask_after_a_rest(engine)

@@ -5,15 +5,15 @@ it steps to, and whoever has it then keeps it for a while; SQLAlchemy converts e
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from itertools import starmap
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Dialect, Select, Text, Uuid
+from sqlalchemy import Dialect, Select, Text, Uuid
 from sqlalchemy import select as core_select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
@@ -24,14 +24,17 @@ from app.core.prepared import Prepared
 
 _T = TypeVar("_T")
 # How a value of a column is read from JSON; the rest are what JSON has words for.
-_READERS: Final[tuple[tuple[type[Any], Callable[[str], Any]], ...]] = (
-    (Uuid, UUID),
-    (UTCDateTime, datetime.fromisoformat),
-)
+_READERS: Final[dict[type[Any], Callable[[str], Any]]] = {
+    Uuid: UUID,
+    # In UTC whatever zone the session is in, as `UTCDateTime` reads it.
+    UTCDateTime: lambda said: datetime.fromisoformat(said).astimezone(UTC),
+}
 
 
-# How many rows of a query are remembered with what they came to; a row of a list is a kilobyte.
-_REMEMBERED: Final = 4_096
+# How many rows are remembered with what they came to: one of a list of slots takes two kilobytes.
+_ROWS_REMEMBERED: Final = 4_096
+# Whoever asks chooses the filters, and so the statement.
+_STATEMENTS_REMEMBERED: Final = 256
 
 
 class _rows_of(FunctionElement[str]):  # noqa: N801 - written like a function of SQL
@@ -46,7 +49,7 @@ async def gathered(
     query: Select[*tuple[Any, ...]],
     values: Mapping[str, Any],
     *,
-    columns: Collection[str],
+    columns: Iterable[str],
     shape: Callable[[Any], _T],
 ) -> list[_T]:
     """What `shape` makes of each of the query's rows, in any order; it gets a named tuple of the columns.
@@ -54,39 +57,46 @@ async def gathered(
     It is not asked again for a row that it has seen: what it makes must depend on the row alone, and is not to be
     changed. The query and `shape` are to be the same objects each time.
     """
-    statement, read = _made(query, frozenset(columns), shape, source.dialect)
+    names = tuple(sorted(columns))
+    statement = _prepared(query, names, source.dialect)
     text = await statement.value(source, values)
-    return [] if text is None else read(text)
+    return [] if text is None else list(starmap(_shaped_by(shape, names, _kinds(query, names)), from_json(text)))
 
 
-def statement_of(query: Select[*tuple[Any, ...]], columns: Collection[str]) -> Select[str]:
+def statement_of(query: Select[*tuple[Any, ...]], columns: Iterable[str]) -> Select[str]:
     """What `gathered` asks the database for."""
-    return core_select(_rows_of(*_columns_of(query, frozenset(columns))))
+    found = query.subquery("gathered").c
+    return core_select(_rows_of(*(found[name] for name in sorted(columns))))
+
+
+@lru_cache(_STATEMENTS_REMEMBERED)
+def _prepared(query: Select[*tuple[Any, ...]], names: tuple[str, ...], dialect: Dialect) -> Prepared:
+    return Prepared(statement_of(query, names), dialect)
+
+
+@lru_cache(_STATEMENTS_REMEMBERED)
+def _kinds(query: Select[*tuple[Any, ...]], names: tuple[str, ...]) -> tuple[type[Any] | None, ...]:
+    """Which of the columns are read from JSON in a way of their own."""
+    columns = query.selected_columns
+    return tuple(next((kind for kind in _READERS if isinstance(columns[name].type, kind)), None) for name in names)
 
 
 @cache
-def _made(
-    query: Select[*tuple[Any, ...]], names: frozenset[str], shape: Callable[[Any], _T], dialect: Dialect
-) -> tuple[Prepared, Callable[[str], list[_T]]]:
-    columns = _columns_of(query, names)
-    row_of: Any = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]  # noqa: PYI024
-    readers = [_reader_of(column) for column in columns]
+def _shaped_by(
+    shape: Callable[[Any], _T], names: tuple[str, ...], kinds: tuple[type[Any] | None, ...]
+) -> Callable[..., _T]:
+    """`shape` for the values of a row, which is asked once for equal rows, whatever query they are of."""
+    row_of: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024
+    readers = [_READERS[kind] if kind else None for kind in kinds]
 
-    @lru_cache(_REMEMBERED)
+    @lru_cache(_ROWS_REMEMBERED)
     def shaped(*row: Any) -> _T:
-        return shape(
-            row_of._make(value if value is None else read(value) for read, value in zip(readers, row, strict=True))
+        read = (
+            reader(value) if reader and value is not None else value for reader, value in zip(readers, row, strict=True)
         )
+        return shape(row_of._make(read))
 
-    return Prepared(statement_of(query, names), dialect), lambda text: list(starmap(shaped, from_json(text)))
-
-
-def _columns_of(query: Select[*tuple[Any, ...]], names: frozenset[str]) -> list[ColumnElement[Any]]:
-    return [column for column in query.subquery("gathered").c if column.key in names]
-
-
-def _reader_of(column: ColumnElement[Any]) -> Callable[[Any], Any]:
-    return next((read for kind, read in _READERS if isinstance(column.type, kind)), lambda value: value)
+    return shaped
 
 
 @compiles(_rows_of, "postgresql")

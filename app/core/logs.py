@@ -4,16 +4,16 @@ Nothing that a client sent is ever a field, but for a request id that is a UUID.
 of code are told, never its text: that of a database or validation error carries values.
 """
 
+import json
 import logging
 import sys
 import traceback
 from typing import Any
 
-from pydantic_core import to_json
-
 from app.core import clock
 
 _log = logging.getLogger("carepath")
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class JsonLines(logging.Formatter):
@@ -37,7 +37,7 @@ class JsonLines(logging.Formatter):
                 f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(record.exc_info[2])[-12:]
             ]
-        return to_json(line).decode()
+        return _ENCODER.encode(line)
 
 
 def configure() -> None:

@@ -2,10 +2,11 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from fastapi import Request, Response
 from pydantic import MISSING, BaseModel, ConfigDict, Field
@@ -15,6 +16,7 @@ from app.core.errors import InvalidInput
 
 _T = TypeVar("_T")
 # RFC 3986, section 3.4, and what is encoded already.
+_NO_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _IN_A_QUERY: Final = "%:@/?!$&'()*+,;=-._~"
 
 
@@ -66,8 +68,9 @@ def address_after(request: Request, last: _T | None, place: Callable[[_T], Seque
     packed = to_json([str(value) for value in place(last)])
     cursor = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
     # As the client has written it, but for what has no place in an address or in a header.
-    query = quote(request.scope["query_string"], safe=_IN_A_QUERY)
-    sent = [part for part in query.split("&") if part and not part.startswith("cursor=")] + [f"cursor={cursor}"]
+    raw = _NO_ESCAPE.sub(b"%25", request.scope["query_string"])
+    parts = [part for part in quote(raw, safe=_IN_A_QUERY).split("&") if part]
+    sent = [part for part in parts if unquote_plus(part.partition("=")[0]) != "cursor"] + [f"cursor={cursor}"]
     return f"{request.scope['path']}?{'&'.join(sent)}"
 
 

@@ -35,16 +35,18 @@ class Prepared:
             raise ValueError
 
     async def value(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Any:
-        """The value, with these bound. Raises DBAPIError, as SQLAlchemy would; the connection is given up then."""
+        """The value, with these bound. Raises DBAPIError, as SQLAlchemy would."""
+        known = self._constants | self._written(values)
+        said = [known[name] for name in self._order]
         proxied = await connection.get_raw_connection()
         try:
-            return await self._ask(proxied.driver_connection, self._constants | self._written(values))
-        except BaseException as error:
-            # Also when cancelled: what comes from the database next may be the answer to this.
+            return await self._ask(proxied.driver_connection, said)
+        except self._dialect.loaded_dbapi.Error as error:
             is_gone = is_lost(self._dialect, error, proxied)
-            await connection.invalidate(error)
-            if not isinstance(error, self._dialect.loaded_dbapi.Error):
-                raise
+            if is_gone:
+                await connection.invalidate(error)
+                # What has befallen this one has befallen all that were there before: they are not to fail one by one.
+                connection.engine.pool._invalidate(proxied, error)  # noqa: SLF001 - as SQLAlchemy does
             raise DBAPIError.instance(
                 None,
                 None,
@@ -54,9 +56,12 @@ class Prepared:
                 connection_invalidated=is_gone,
                 dialect=self._dialect,
             ) from None
+        except BaseException as error:
+            # Cancelled, perhaps: what comes from the database next may be the answer to this.
+            await connection.invalidate(error)
+            raise
 
-    async def _ask(self, driver: Any, values: Mapping[str, Any]) -> Any:
-        said = [values[name] for name in self._order]
+    async def _ask(self, driver: Any, said: Sequence[Any]) -> Any:
         if isinstance(driver, Reader):
             return (await driver.ask(self._sql, said)).rows[0][0]
         from psycopg import AsyncRawCursor  # noqa: PLC0415 - SQLite's processes do without it

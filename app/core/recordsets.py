@@ -52,6 +52,6 @@ def _in_sqlite(name: str, column: TypeEngine[Any]) -> str:
         return f"replace({value}, '-', '')"
     if isinstance(column, UTCDateTime):
         digits = f"coalesce(nullif(substr({value}, 20, 7), 'Z'), '.000000')"
-        # An instant that is not in UTC is nothing, which its column does not take.
+        # An instant that is not in UTC is nothing: no column takes it, and nothing is found by it.
         return f"CASE WHEN {value} LIKE '%Z' THEN replace(substr({value}, 1, 19), 'T', ' ') || {digits} END"
     return value

@@ -86,6 +86,9 @@ class Reader(aiosqlite.Connection):
 
     async def ask(self, sql: str, parameters: Sequence[Any]) -> Result:
         """Execute a hot read, and fetch all rows; one that takes longer than LONGEST_SECONDS is interrupted."""
+        if not self._running:
+            # As SQLAlchemy says what aiosqlite says by a ValueError.
+            raise sqlite3.OperationalError
         result: Result = await self._execute(self._run_in_time, sql, parameters)
         return result
 
