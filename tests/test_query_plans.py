@@ -21,6 +21,7 @@ from app.core import clock
 from app.core.db import Database, rows
 from app.core.gathered import statement_of
 from app.core.ids import new_id
+from app.core.prepared import numbered
 from app.core.settings import Settings
 from tests.bench import many_slots
 from tests.plans import explain
@@ -92,14 +93,7 @@ async def plan_of(connection: AsyncConnection, question: Question) -> list[str]:
 async def steady_plan_of(connection: AsyncConnection, question: Question) -> list[str]:
     """The steps on PostgreSQL once the statement is prepared, whatever is bound in it."""
     compiled = question.query.compile(dialect=connection.dialect).construct_expanded_state(question.values)
-    names: list[str] = []
-
-    def number(found: re.Match[str]) -> str:
-        if found[1] not in names:
-            names.append(found[1])
-        return f"${names.index(found[1]) + 1}"
-
-    sql = re.sub(r"%\((\w+)\)s", number, compiled.statement).replace("%%", "%")
+    sql, names = numbered(compiled.statement)
     await connection.exec_driver_sql(f"PREPARE steady AS {sql}")
     nothing = ", ".join(["NULL"] * len(names))
     found = await connection.exec_driver_sql(f"EXPLAIN EXECUTE steady{f'({nothing})' if names else ''}")

@@ -37,8 +37,8 @@ def told(in_any_order: Sequence[Any], policy: Policy) -> list[dict[str, Any]]:
     """The same, as they stand in an answer: a list that nobody reads but to send it needs no more."""
     found = sorted(in_any_order, key=lambda row: (row.starts_at, row.id))
     is_for_admins = bool(found) and "external_id" in found[0]._fields
-    told = [_described(row) | {"seats_free": _seats_free(row, policy)} for row in found]
-    return [slot | _for_admins(row) for slot, row in zip(told, found, strict=True)] if is_for_admins else told
+    slots = [_described(row) | {"seats_free": _seats_free(row, policy)} for row in found]
+    return [slot | _for_admins(row) for slot, row in zip(slots, found, strict=True)] if is_for_admins else slots
 
 
 def free(row: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _seats_free(row: Any, policy: Policy) -> int:
 
 
 def _described(row: Any) -> dict[str, Any]:
-    told = {
+    always = {
         "id": row.id,
         "starts_at": row.starts_at,
         "ends_at": row.ends_at,
@@ -74,4 +74,4 @@ def _described(row: Any) -> dict[str, Any]:
         ("category", row.category_slug, row.category_name),
         ("condition", row.condition_slug, row.condition_name),
     )
-    return told | {what: {"slug": slug, "name": name or slug} for what, slug, name in named if slug is not None}
+    return always | {what: {"slug": slug, "name": name or slug} for what, slug, name in named if slug is not None}

@@ -75,12 +75,15 @@ class Prepared:
 
 
 def _positional(compiled: SQLCompiler) -> tuple[str, Sequence[str]]:
-    """The text with a place for each value, and which value each place is for.
+    """The text with a place for each value, and which value each place is for."""
+    return numbered(compiled.string) if compiled.positiontup is None else (compiled.string, compiled.positiontup)
+
+
+def numbered(sql: str) -> tuple[str, list[str]]:
+    """Psycopg's text with PostgreSQL's own places in it, and which name each of them is for.
 
     psycopg puts places for names too, but reads the text for them each time: it keeps no text as long as ours.
     """
-    if compiled.positiontup is not None:
-        return compiled.string, compiled.positiontup
     order: list[str] = []
 
     def place(found: re.Match[str]) -> str:
@@ -88,4 +91,4 @@ def _positional(compiled: SQLCompiler) -> tuple[str, Sequence[str]]:
             order.append(found[1])
         return f"${order.index(found[1]) + 1}"
 
-    return re.sub(r"%\((\w+)\)s", place, compiled.string).replace("%%", "%"), order
+    return re.sub(r"%\((\w+)\)s", place, sql).replace("%%", "%"), order

@@ -109,8 +109,8 @@ async def drill(
             visits = asyncio.create_task(visit_until(until, CLIENTS, caller.ask, slots, promises, chance))
             while time.monotonic() < until and not visits.done():
                 await asyncio.sleep(chance.uniform(*SECONDS_BETWEEN_KILLS))
-                # Most of the time somebody is left to ask. Before the first answer nobody has anything to lose, and on a
-                # slow machine the next kill waits for a new start.
+                # Most of the time somebody is left to ask. Before the first answer nobody has anything to lose, and the
+                # next kill waits for a new start.
                 if promises.states and len(herd.alive) >= min(2, processes):
                     herd.kill(chance)
                     figures.kills += 1
