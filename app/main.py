@@ -3,17 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Scope
 
-from app import worker
 from app.consultations import guards
 from app.consultations.policies import Policy
 from app.content import timer
@@ -26,46 +24,10 @@ from app.core.edge import Edge, Finish, LastResort
 from app.core.limits import Limiter
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
+from app.doors import Doors
 from app.lane import Lane
 from app.listings import Listings
 from app.replies import counted
-from app.routers import (
-    absences,
-    audit,
-    booking_actions,
-    calendar_feeds,
-    categories,
-    category_changes,
-    changes,
-    clinicians,
-    condition_drafts,
-    condition_moves,
-    condition_revisions,
-    conditions,
-    consultation_bookings,
-    consultation_slots,
-    docs,
-    draft_review,
-    health,
-    infobutton,
-    json_ld,
-    locations,
-    next_available,
-    orders,
-    previews,
-    privacy,
-    problems,
-    search,
-    sitemap,
-    slot_batches,
-    slot_calendar,
-    slot_lists,
-    slot_plans,
-    slot_schedules,
-    slot_stats,
-    treatment_changes,
-    treatment_options,
-)
 
 _DESCRIPTION = """
 The JSON API behind a specialist hospital's website: **condition pages** that patients read, and the **consultations**
@@ -109,11 +71,14 @@ _NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-class _Application(FastAPI):
+class Application(FastAPI):
     """FastAPI with the lane ahead of all of it: what is added by `add_middleware` stands behind the framework's own."""
 
     lane: Lane
     listings: Listings
+    doors: Doors
+    # For a server that has one open already, and has examined it: the lifespan opens none of its own.
+    database: Database | None = None
 
     def build_middleware_stack(self) -> ASGIApp:
         """The lane, then all that the framework puts there."""
@@ -126,11 +91,13 @@ class _Application(FastAPI):
         return self.lane.at_once(scope) or self.listings.at_once(scope)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application for these settings; it opens nothing before its lifespan begins."""
+def create_app(settings: Settings, *, opens_later: bool = False) -> Application:
+    """The application for these settings; it opens no database before its lifespan begins.
+
+    `opens_later` for one that is to answer as soon as it can: doors that are asked less open while it does.
+    """
     writes: set[asyncio.Task[None]] = set()
-    lane, listings = Lane(settings), Listings(settings)
-    app = _Application(
+    app = Application(
         title="Carepath",
         version=version("carepath"),
         summary="Condition pages and consultations of a specialist hospital.",
@@ -140,19 +107,20 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(settings, writes, lane, listings),
+        lifespan=_lifespan(settings, writes, opens_later=opens_later),
         generate_unique_id_function=lambda route: route.name,
         telemetry=_NO_TELEMETRY,
     )
-    app.lane, app.listings = lane, listings
+    app.lane, app.listings = Lane(settings), Listings(settings)
     app.state.settings = settings
     app.state.policy = Policy.of_hospital(settings)
     app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
-    routes = _open_doors(app, settings)
-    app.state.plain_paths = frozenset(route.path for route in routes if "{" not in route.path)
-    app.openapi = cache(lambda: openapi.describe(app, routes))  # type: ignore[method-assign]
-    answer_with_problems(app, routes)
+    app.doors = Doors(app, settings)
+    if not opens_later:
+        app.doors.open()
+    app.openapi = cache(lambda: openapi.describe(app, app.doors.routes))  # type: ignore[method-assign]
+    answer_with_problems(app, app.doors.routes)
     # From the innermost to the outermost.
     app.add_middleware(Finish, tasks=writes)
     app.add_middleware(LastResort)
@@ -176,75 +144,61 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, writes: set[asyncio.Task[None]], lane: Lane, listings: Listings
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    settings: Settings, writes: set[asyncio.Task[None]], *, opens_later: bool
+) -> Callable[[Application], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = Database(settings)
-        try:
-            await guards.refuse_to_serve_without(database)
-            app.state.database = listings.database = database
+    async def lifespan(app: Application) -> AsyncIterator[None]:
+        async with _database(app, settings) as database:
+            app.state.database = app.listings.database = database
             app.state.keyring = crypto.load_keyring(settings.keyring_path)
-            app.state.published = lane.published = PublishedPages(database, memory_mb=settings.pages_memory_mb)
+            app.state.published = app.lane.published = PublishedPages(database, memory_mb=settings.pages_memory_mb)
             app.state.search = Search(database)
             app.state.brief = BriefMemory(database)
-            # SQLite has no other process to do it.
-            jobs = worker.alongside(database, app.state.keyring, settings) if settings.sqlite_path else nullcontext()
             due = timer.kept(database, needs_approval=settings.needs_approval)
-            told = counted(lane.published, listings)
-            async with due, app.state.published.kept_fresh(), app.state.search.kept_fresh(), jobs, told:
+            told = counted(app.lane.published, app.listings)
+            async with due, app.state.published.kept_fresh(), told, _rest(app, opens_later=opens_later):
                 yield
             # Writes outlive their requests: see Finish.
             await asyncio.gather(*writes, return_exceptions=True)
-        finally:
-            await database.close()
 
     return lifespan
 
 
-def _open_doors(app: FastAPI, settings: Settings) -> list[APIRoute]:
-    doors = (
-        # Those that are asked most come first: they are looked through in this order.
-        slot_lists.router,
-        # Ahead of the slots, whose id would be all of `calendar` and `stats`.
-        slot_calendar.router,
-        slot_stats.router,
-        consultation_slots.router,
-        # Ahead of the pages, whose slug would be all of `<slug>.jsonld`.
-        json_ld.router,
-        conditions.router,
-        categories.router,
-        treatment_options.router,
-        search.router,
-        sitemap.router,
-        infobutton.router,
-        condition_drafts.router,
-        draft_review.router,
-        condition_revisions.router,
-        condition_moves.router,
-        category_changes.router,
-        treatment_changes.router,
-        orders.router,
-        changes.router,
-        previews.router,
-        next_available.router,
-        slot_batches.router,
-        slot_plans.router,
-        consultation_bookings.router,
-        booking_actions.router,
-        clinicians.router,
-        locations.router,
-        slot_schedules.router,
-        absences.router,
-        calendar_feeds.router,
-        calendar_feeds.addresses,
-        privacy.router,
-        audit.router,
-        health.router,
-        problems.router,
-        docs.description,
-        *([docs.docs] if settings.shows_docs else []),
-    )
-    for router in doors:
-        app.include_router(router)
-    return [route for router in doors for route in router.routes if isinstance(route, APIRoute)]
+@asynccontextmanager
+async def _database(app: Application, settings: Settings) -> AsyncIterator[Database]:
+    if app.database is not None:
+        yield app.database
+        return
+    database = Database(settings)
+    try:
+        await guards.refuse_to_serve_without(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _rest(app: Application, *, opens_later: bool) -> AsyncIterator[None]:
+    """What the first page does not wait for: other doors, the index, and jobs that no other process does."""
+    state, stop = app.state, asyncio.Event()
+    opening = app.doors.open_later() if opens_later else None
+
+    async def go_on() -> None:
+        if opening is not None:
+            await opening
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(state.search.kept_fresh())
+            if state.settings.sqlite_path is not None:
+                from app import worker  # noqa: PLC0415 - most of what it imports the doors have imported
+
+                jobs = worker.alongside(state.database, state.keyring, state.settings)
+                await stack.enter_async_context(jobs)
+            await stop.wait()
+
+    going = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        stop.set()
+        app.doors.leave_closed()
+        await going

@@ -8,40 +8,29 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
+from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.callers import KeyNameTaken
-from app.consultations.guards import GuardsMissing, refuse_to_serve_without, unknown_keys
-from app.content import content_import, seed_files, seeding
-from app.core import crypto, keyring_file, logs, migrations, schema
+from app.consultations.guards import refuse_to_serve_without, unknown_keys
+from app.content import seed_files, seeding
+from app.core import crypto, logs, migrations, schema
 from app.core.db import Database, DatabaseBusy, is_safe, sqlite_library
+from app.core.errors import NotReady
 from app.core.protocol import DeadlineProtocol, keep_deadlines
 from app.core.settings import Settings
+
+if TYPE_CHECKING:
+    from app.main import Application
 
 _T = TypeVar("_T")
 
 
-class NotReady(Exception):
-    """The database is not as the command needs it. The text says what to do."""
-
-
-MENDABLE = (
-    NotReady,
-    GuardsMissing,
-    KeyNameTaken,
-    DatabaseBusy,
-    keyring_file.KeyringInvalid,
-    keyring_file.KeyStillNeeded,
-    migrations.DatabaseNewer,
-    content_import.ImportOutdated,
-    seed_files.SeedInvalid,
-    DBAPIError,
-    OSError,
-)
+MENDABLE = (NotReady, KeyNameTaken, DatabaseBusy, DBAPIError, OSError)
 
 
 def explain(error: BaseException) -> str:
@@ -64,8 +53,13 @@ def seed(settings: Settings, path: Path | None) -> seeding.Seeded:
 
     Raises SeedOutdated, after that, where files were left out.
     """
-    documents = seed_files.read_documents(path or schema.folder("seed"))
-    done = asyncio.run(write(settings, lambda session: seeding.plant(session, documents)))
+    return asyncio.run(use(settings, lambda database: _plant(database, path or schema.folder("seed"))))
+
+
+async def _plant(database: Database, path: Path) -> seeding.Seeded:
+    documents = seed_files.read_documents(path)
+    async with database.write() as session:
+        done = await seeding.plant(session, documents)
     if done.outdated:
         raise seeding.SeedOutdated(done)
     return done
@@ -118,59 +112,70 @@ async def use_keyring(settings: Settings, work: Callable[[Database, crypto.Keyri
 
 
 def prepare(settings: Settings) -> None:
-    """Make ready to serve: in development by making what is missing, in production by refusing to go on without it."""
+    """Have a database and a key ring: in development by making them, in production by refusing to go on without.
+
+    Raises NotReady.
+    """
     if settings.sqlite_path is not None and not is_safe(sqlite_library()):
         problem = f"SQLite {sqlite_library()} can corrupt a database that is written by several connections"
         if settings.is_production:
             raise NotReady(f"{problem}: use 3.51.3 or newer")
         logs.failure("sqlite_vulnerable", version=sqlite_library())
-    if settings.is_production:
-        if settings.keyring_file is None:
-            raise NotReady("CAREPATH_KEYRING_FILE must be set in production")
+    if not settings.is_production:
+        migrations.upgrade(settings)
+        if not settings.keyring_path.exists():
+            crypto.make_keyring(settings.keyring_path)
         return
-    migrations.upgrade(settings)
-    if not settings.keyring_path.exists():
-        crypto.make_keyring(settings.keyring_path)
-    try:
-        seed(settings, None)
-    except seeding.SeedOutdated as error:
-        # What the hospital has written since is served; that the seed has other words is for a person to weigh.
-        print(f"carepath: {error.args[0]}", file=sys.stderr)
+    if settings.keyring_file is None:
+        raise NotReady("CAREPATH_KEYRING_FILE must be set in production")
+    if settings.sqlite_path is not None and not settings.sqlite_path.exists():
+        raise NotReady(f"there is no database at {settings.sqlite_path}: run `carepath migrate`")
+
+
+async def _examine(settings: Settings, database: Database) -> None:
+    """Publish the seed in development; raises NotReady for a database that is not to be served.
+
+    In one line, before the server would say it in a trace.
+    """
+    keyring = crypto.load_keyring(settings.keyring_path)
+    if not settings.is_production:
+        try:
+            await _plant(database, schema.folder("seed"))
+        except seeding.SeedOutdated as error:
+            # What the hospital has written since is served; that the seed has other words is for a person to weigh.
+            print(f"carepath: {error.args[0]}", file=sys.stderr)
+    await refuse_to_serve_without(database)
+    await _refuse_other_ring(settings, database, keyring)
+
+
+async def _refuse_other_ring(settings: Settings, database: Database, keyring: crypto.Keyring) -> None:
+    if await unknown_keys(database, keyring):
+        raise NotReady(f"{settings.keyring_path} lacks keys that the database is sealed with: use its own key ring")
 
 
 def run(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
+    _import_framework()
     from app.main import create_app  # noqa: PLC0415 - after `prepare` had the chance to refuse
 
     logs.configure()
     prepare(settings)
-    asyncio.run(_check(settings))
     listener = _listen(host, port)
-    config = uvicorn.Config(
-        create_app(settings),
-        http=DeadlineProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=10,
-    )
-    # What was made until now stays: no collection needs to look at it again.
-    gc.freeze()
-    # A request makes thousands of objects and few circles: looking for these less often is a tenth of its time.
-    gc.set_threshold(10_000, 20, 20)
-    gc.enable()
+    server = _Server(create_app(settings, opens_later=True), settings)
     # How long a thread that packs, searches or reads a file may keep the event loop waiting: 5 ms are many answers.
     sys.setswitchinterval(0.0005)
-    # The server re-raises the signal that ended it; an orderly end is no error.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    server = _Server(config, shows_docs=settings.shows_docs)
     server.run([listener])
     if not server.started:
         sys.exit(1)
+
+
+def _import_framework() -> None:
+    # Its models of an OpenAPI file are built when somebody asks for one: to build them is a tenth of a start.
+    BaseModel.model_config["defer_build"] = True
+    try:
+        import fastapi  # noqa: F401, PLC0415
+    finally:
+        del BaseModel.model_config["defer_build"]
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -185,30 +190,43 @@ def _listen(host: str, port: int) -> socket.socket:
         raise NotReady(f"cannot listen on {host}, port {port}: {reason}") from None
 
 
-async def _check(settings: Settings) -> None:
-    """Say what is missing in one line, before the server would say it in a trace."""
-    keyring = crypto.load_keyring(settings.keyring_path)
-    if settings.sqlite_path is not None and not settings.sqlite_path.exists():
-        raise NotReady(f"there is no database at {settings.sqlite_path}: run `carepath migrate`")
-    database = Database(settings)
-    try:
-        await refuse_to_serve_without(database)
-        await _refuse_other_ring(settings, database, keyring)
-    finally:
-        await database.close()
-
-
-async def _refuse_other_ring(settings: Settings, database: Database, keyring: crypto.Keyring) -> None:
-    if await unknown_keys(database, keyring):
-        raise NotReady(f"{settings.keyring_path} lacks keys that the database is sealed with: use its own key ring")
-
-
 class _Server(uvicorn.Server):
-    """Tells a person where to look, once there is something to see."""
+    """Serves one application, and tells a person where to look once there is something to see."""
 
-    def __init__(self, config: uvicorn.Config, *, shows_docs: bool) -> None:
-        super().__init__(config)
-        self.shows_docs = shows_docs
+    def __init__(self, app: "Application", settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=DeadlineProtocol,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
+                timeout_keep_alive=5,
+                timeout_graceful_shutdown=10,
+            )
+        )
+        self.app = app
+        self.settings = settings
+
+    async def serve(self, sockets: Any = None) -> None:
+        """Examine the database, then serve with it; raises NotReady."""
+        database = Database(self.settings)
+        try:
+            await _examine(self.settings, database)
+            self.app.database = database
+            # What was made until now stays: no collection needs to look at it again.
+            gc.freeze()
+            # A request makes thousands of objects and few circles: to look for these less often saves it a tenth.
+            gc.set_threshold(10_000, 20, 20)
+            gc.enable()
+            # The server re-raises the signal that ended it; an orderly end is no error.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: None)
+            await super().serve(sockets)
+        finally:
+            await database.close()
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
@@ -222,7 +240,7 @@ class _Server(uvicorn.Server):
         print(
             f"Carepath is ready.\n"
             f"  a page     {address}/conditions/acute-lymphoblastic-leukemia\n"
-            f"  API docs   {address}/{'docs' if self.shows_docs else 'openapi.json'}\n"
+            f"  API docs   {address}/{'docs' if self.settings.shows_docs else 'openapi.json'}\n"
             f"  a key      {command} keys create --name admin --scope slots:write",
             flush=True,
         )

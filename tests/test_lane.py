@@ -276,7 +276,7 @@ async def test_answers_from_memory_are_counted_in_the_log(
     async with app.router.lifespan_context(app):
         # Pages and lists of slots.
         app.state.published.answered += 3
-        app.listings.answered += 4  # type: ignore[attr-defined]
+        app.listings.answered += 4
         async with asyncio.timeout(10):
             while len(told()) < 2:  # noqa: ASYNC110 - told by nothing
                 await asyncio.sleep(0.05)

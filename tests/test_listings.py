@@ -282,7 +282,7 @@ async def test_answers_from_memory_are_logged_only_on_request(
             await client.get(LIST)
             caplog.clear()
             await client.get(LIST)
-            assert app.listings.answered == 1  # type: ignore[attr-defined]
+            assert app.listings.answered == 1
         lines = [record.fields for record in caplog.records if record.msg == "request"]  # type: ignore[attr-defined]
         assert [(line["method"], line["route"], line["status"]) for line in lines] == (
             [("GET", LIST, 200)] if logs else []

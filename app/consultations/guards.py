@@ -22,10 +22,11 @@ from app.consultations.tables import (
 from app.core import clock, schema
 from app.core.crypto import Keyring
 from app.core.db import Database, constraint_of
+from app.core.errors import NotReady
 from app.core.ids import digest, new_id, new_reference
 
 
-class GuardsMissing(Exception):
+class GuardsMissing(NotReady):
     """The database lacks what the promises rest on. The text names what is missing."""
 
 

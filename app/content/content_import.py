@@ -17,6 +17,7 @@ from app.content.errors import CategoryDiffers, CategoryNamedDifferently, SlugRe
 from app.content.seed_files import SeedInvalid, line_of
 from app.content.tables import Category, CategoryName, Condition, ConditionPage, ConditionRevision, RevisionSource
 from app.core.db import Database, rows
+from app.core.errors import NotReady
 from app.core.shapes import DEFAULT_LOCALE
 
 # Pages that are published in one transaction: while it lasts, a quarter of a second, nobody else publishes, and on
@@ -25,7 +26,7 @@ AT_ONCE: Final = 20
 Documents = Sequence[tuple[Path, ConditionDocument]]
 
 
-class ImportOutdated(Exception):
+class ImportOutdated(NotReady):
     """Somebody has published since the files were compared. The text names the page."""
 
 

@@ -53,14 +53,6 @@ class WithdrawalPublic(ResponseShape):
     )
 
 
-class Moved(ResponseShape):
-    """Where it is now."""
-
-    moved_to: str = Field(
-        description="Its present address, relative to this API.", examples=[f"/conditions/{_CONDITION}"]
-    )
-
-
 class CategoryWords(RequestShape):
     """A category's name in one language."""
 

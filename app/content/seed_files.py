@@ -11,9 +11,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from app.content.document import ConditionDocument
+from app.core.errors import NotReady
 
 
-class SeedInvalid(Exception):
+class SeedInvalid(NotReady):
     """A seed file cannot be used. The text has a line for each fault: file, line, field, and what is wrong."""
 
 

@@ -192,3 +192,11 @@ class TreatmentPublic(ResponseShape):
     slug: Slug = Field(description="Stable name in URLs.", examples=["car-t-cell-therapy"])
     name: str = Field(description="Name of the therapy.", examples=[_TREATMENT])
     offered_for: list[TreatmentOffer] = Field(description="By condition name.")
+
+
+class Moved(ResponseShape):
+    """Where it is now."""
+
+    moved_to: str = Field(
+        description="Its present address, relative to this API.", examples=[f"/conditions/{_CONDITION_SLUG}"]
+    )

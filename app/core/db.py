@@ -222,6 +222,8 @@ def _postgres_engine(url: str, *options: str, **settings: Any) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=PATIENCE,
         hide_parameters=True,
+        # Nobody here stores one; to ask for its type is a trip at each engine's first connection.
+        use_native_hstore=False,
         **settings,
     )
 

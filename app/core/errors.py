@@ -17,6 +17,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
+class NotReady(Exception):
+    """Something is not as a command needs it. The text says what it is, and what a person can do about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldFault:
     """One thing wrong with a request: where (a JSON pointer into the body, or a parameter's name) and what."""

@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.core import clock
+from app.core.errors import NotReady
 
 # A transaction that began under the old primary key may still commit for so long: longer than any request lives.
 SETTLES_AFTER: Final = timedelta(seconds=60)
 _KEY_BYTES: Final = 32
 
 
-class KeyringInvalid(Exception):
+class KeyringInvalid(NotReady):
     """The key ring's file is missing or is not a key ring. The text names the file and no key."""
 
 
-class KeyStillNeeded(Exception):
+class KeyStillNeeded(NotReady):
     """A key cannot be dropped. The text says why, in one line."""
 
 

@@ -9,13 +9,14 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 
 from app.core import schema
 from app.core.db import postgres_address
+from app.core.errors import NotReady
 from app.core.settings import Settings
 
 # Any number that nothing else locks: "carepath" in ASCII, as far as it fits.
 _ADVISORY_LOCK = 0x6361726570617468
 
 
-class DatabaseNewer(Exception):
+class DatabaseNewer(NotReady):
     """The database is at a migration that this version does not know. The text says what to do."""
 
 

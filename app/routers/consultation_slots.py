@@ -34,7 +34,7 @@ from app.routers.deps import (
     WriteSession,
     with_api_key,
 )
-from app.routers.former_slugs import with_present_slugs
+from app.routers.present_slugs import with_present_slugs
 
 router = APIRouter(
     prefix="/consultation-slots",

@@ -1,21 +1,13 @@
 """What a door answers where nothing has the slug that was asked for: it may have been renamed, or withdrawn."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Request, Response
 from pydantic import TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.consultations.plan_wishes import SlotsWanted
-from app.consultations.schedule_shapes import SlotScheduleCreate
-from app.consultations.slot_edit_shapes import ConsultationSlotUpdate
-from app.consultations.slot_filters import SlotFilter
-from app.consultations.slot_shapes import ConsultationSlotCreate
 from app.content import slugs, withdrawals
 from app.content.editorial_tables import Subject
 from app.content.errors import (
@@ -26,7 +18,7 @@ from app.content.errors import (
     RevisionNotFound,
     TreatmentOptionNotFound,
 )
-from app.content.name_shapes import Moved
+from app.content.shapes import Moved
 from app.core.caching import PUBLIC, FreshRoute, PublicRoute
 from app.core.db import Database
 from app.core.errors import Refusal
@@ -39,9 +31,6 @@ _SUBJECTS: Final[dict[type[Refusal], Subject]] = {
     TreatmentOptionNotFound: Subject.TREATMENT,
 }
 _Slug: TypeAdapter[str] = TypeAdapter(PathSlug)
-_Wanted = TypeVar(
-    "_Wanted", SlotFilter, ConsultationSlotCreate, ConsultationSlotUpdate, SlotScheduleCreate, SlotsWanted
-)
 _LINK = {"schema": {"type": "string"}}
 
 
@@ -86,19 +75,6 @@ class EditorRoute(FreshRoute):
                 return present
 
         return answer
-
-
-async def with_present_slugs(source: AsyncSession | AsyncConnection, wanted: _Wanted) -> _Wanted:
-    """The same filter or wish; where its condition or category is named by a former slug, by the present one."""
-    changes: dict[str, Any] = {}
-    for subject in (Subject.CONDITION, Subject.CATEGORY):
-        slug = getattr(wanted, subject)
-        thing = await slugs.find(source, subject, slug) if isinstance(slug, str) else None
-        if thing is not None and thing.slug != slug:
-            changes[subject.value] = thing.slug
-    if isinstance(wanted, SlotFilter):
-        return replace(wanted, **changes)
-    return wanted.model_copy(update=changes)
 
 
 def moved(*, can_be_gone: bool = False) -> dict[int | str, dict[str, Any]]:

@@ -24,7 +24,7 @@ from app.core.errors import MediaTypeUnsupported, VersionNeeded, VersionStale
 from app.core.problems import render, responses
 from app.routers.consultation_slots import CHANGE, SlotId
 from app.routers.deps import ALWAYS, BODY, HouseInUse, IfMatch, SlotsWriter, WriteSession, with_api_key
-from app.routers.former_slugs import with_present_slugs
+from app.routers.present_slugs import with_present_slugs
 
 router = APIRouter(
     prefix="/consultation-slots",

@@ -14,7 +14,7 @@ from app.core.caching import FreshRoute
 from app.core.errors import InvalidInput
 from app.core.problems import responses
 from app.routers.deps import ALWAYS, BODY, HouseInUse, ReadSession, SlotsWriter, WriteSession, with_api_key
-from app.routers.former_slugs import with_present_slugs
+from app.routers.present_slugs import with_present_slugs
 
 router = APIRouter(
     prefix="/slot-plans",

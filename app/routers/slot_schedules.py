@@ -18,7 +18,7 @@ from app.core.paging import PageQuery, next_link, page_of
 from app.core.problems import responses
 from app.core.shapes import ListShape, Slug
 from app.routers.deps import ALWAYS, BODY, IfMatch, ReadSession, SlotsWriter, WriteSession, with_api_key
-from app.routers.former_slugs import with_present_slugs
+from app.routers.present_slugs import with_present_slugs
 
 router = APIRouter(
     prefix="/slot-schedules",

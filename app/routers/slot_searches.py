@@ -16,7 +16,7 @@ from app.consultations.tables import SlotMode, SlotStatus
 from app.core.errors import InvalidInput
 from app.core.paging import PageQuery
 from app.core.shapes import Instant, Slug
-from app.routers.former_slugs import with_present_slugs
+from app.routers.present_slugs import with_present_slugs
 
 _T = TypeVar("_T")
 _Source = TypeVar("_Source", AsyncConnection, AsyncSession)
