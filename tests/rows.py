@@ -13,7 +13,8 @@ from app.access.tables import IdempotencyRecord
 from app.consultations.local_times import local_time
 from app.consultations.tables import BookingState, ConsultationBooking, ConsultationSlot, SlotMode, SlotStatus
 from app.core import clock
-from app.core.db import Database, constraint_of
+from app.core.database_errors import constraint_of
+from app.core.db import Database
 from app.core.ids import digest, new_id, new_reference
 
 

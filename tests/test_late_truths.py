@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app import worker
 from app.consultations import retention, seats
 from app.consultations.errors import SlotTaken
-from app.core import crypto, db
+from app.core import crypto, db, postgres
 from app.core.db import Database, DatabaseBusy
 from app.core.settings import Settings
 from app.routers import booking_access, consultation_bookings
@@ -66,7 +66,7 @@ async def test_a_restarted_server_costs_no_refusal_and_no_list_a_second_try(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    await asyncio.sleep(db.RESTED + 0.2)
+    await asyncio.sleep(postgres.RESTED + 0.2)
     late = await client.post(BOOKINGS, json=booking_wish(slot["id"]), headers=new_key())
     assert refusal(late) == (409, "slot-taken")
     assert (await client.get("/consultation-slots")).status_code == 200

@@ -11,6 +11,7 @@ from sqlalchemy import Integer, bindparam, column, func, select, table, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core import db, sqlite
+from app.core.database_errors import is_temporary
 from app.core.db import Database
 from app.core.prepared import Prepared
 from app.core.settings import Settings
@@ -38,7 +39,7 @@ async def test_an_error_is_sqlalchemy_s_and_says_no_value(database: Database) ->
     with pytest.raises(DBAPIError) as told:
         await value_of(database, unknown, number=4711)
     assert "4711" not in f"{told.value!s}{told.value.statement}{told.value.params}"
-    assert not db.is_temporary(told.value)
+    assert not is_temporary(told.value)
     assert await value_of(database, DOUBLE, number=2) == 4
 
 
@@ -72,7 +73,7 @@ async def test_one_that_does_not_end_is_interrupted_on_sqlite_too(
                 select(text("(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n)")),
             )
         assert 0.2 < time.monotonic() - began < 2
-        assert db.is_temporary(told.value)
+        assert is_temporary(told.value)
     assert await value_of(database, DOUBLE, number=2) == 4
 
 
@@ -81,7 +82,7 @@ async def test_a_slow_one_and_a_lost_connection_may_be_tried_again(database: Dat
         pytest.skip("SQLite has no server that would give up")
     with pytest.raises(DBAPIError) as told:
         await value_of(database, select(func.length(func.pg_sleep(9).cast(db.BYTEWISE))))
-    assert db.is_temporary(told.value)
+    assert is_temporary(told.value)
     asking = asyncio.create_task(value_of(database, select(func.length(func.pg_sleep(2).cast(db.BYTEWISE)))))
     await asyncio.sleep(0.3)
     with psycopg.connect(settings.database_url, autocommit=True) as other:
@@ -92,7 +93,7 @@ async def test_a_slow_one_and_a_lost_connection_may_be_tried_again(database: Dat
     with pytest.raises(DBAPIError) as told:
         await asking
     assert told.value.connection_invalidated
-    assert db.is_temporary(told.value)
+    assert is_temporary(told.value)
     assert await value_of(database, DOUBLE, number=2) == 4
 
 
@@ -142,5 +143,5 @@ async def test_a_plan_that_a_migration_made_stale_is_given_up(database: Database
         await elsewhere.execute(text("ALTER TABLE passing ALTER COLUMN number TYPE text"))
     with pytest.raises(DBAPIError) as told:
         await ask()
-    assert db.is_temporary(told.value)
+    assert is_temporary(told.value)
     assert await ask() == "1"

@@ -175,7 +175,7 @@ def test_what_a_plan_must_not_do_is_told() -> None:
 
 async def test_sqlite_prepares_no_statement_again_for_other_values(settings: Settings) -> None:
     if settings.sqlite_path is None:
-        pytest.skip("PostgreSQL's statements are prepared once: see core/db.py")
+        pytest.skip("PostgreSQL's statements are prepared once: see core/postgres.py")
     prepared = 0
 
     def note(*_: Any) -> int:

@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.core import db
+from app.core import postgres
 from app.core.settings import Settings
 from tests.wishes import booking_wish, new_key, post_slot
 
@@ -23,7 +23,7 @@ async def test_a_connection_that_rested_is_asked_before_it_is_used(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid()"
         )
-    monkeypatch.setattr(db, "RESTED", 0.05)
+    monkeypatch.setattr(postgres, "RESTED", 0.05)
     await asyncio.sleep(0.1)
     answer = await client.post("/consultation-bookings", json=booking_wish(slot["id"]), headers=new_key())
     assert answer.status_code == 201, answer.text

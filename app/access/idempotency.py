@@ -23,7 +23,8 @@ from app.access.errors import IdempotencyKeyInvalid, IdempotencyKeyReused, Reque
 from app.access.tables import IdempotencyRecord
 from app.core.clock import current_moment, decisive_moment, moment_in
 from app.core.crypto import Envelope, Keyring
-from app.core.db import LOCK_NOT_AVAILABLE, rows
+from app.core.database_errors import LOCK_NOT_AVAILABLE
+from app.core.db import rows
 from app.core.deferred import Change, defer
 from app.core.ids import digest, new_id
 

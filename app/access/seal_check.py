@@ -18,7 +18,8 @@ from app.access.seals import MOST, NOTHING, Seal, hash_of
 from app.access.tables import AuditEntry, AuditSeal
 from app.core import clock
 from app.core.crypto import Keyring
-from app.core.db import Database, is_temporary, rows
+from app.core.database_errors import is_temporary
+from app.core.db import Database, rows
 
 SEALED_WITHIN: Final = timedelta(minutes=10)
 # Whoever has found so much need not look on.

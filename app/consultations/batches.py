@@ -18,7 +18,8 @@ from app.consultations.slot_stage import Stage
 from app.consultations.slots import row_of
 from app.consultations.staged_rows import Staged
 from app.core import ahead, clock
-from app.core.db import LOCK_NOT_AVAILABLE, Database, constraint_of
+from app.core.database_errors import LOCK_NOT_AVAILABLE, constraint_of
+from app.core.db import Database
 from app.core.ids import new_id
 
 # PostgreSQL's SQLSTATE for transactions that waited for each other.

@@ -21,7 +21,8 @@ from app.consultations.tables import (
 )
 from app.core import clock, schema
 from app.core.crypto import Keyring
-from app.core.db import Database, constraint_of
+from app.core.database_errors import constraint_of
+from app.core.db import Database
 from app.core.errors import NotReady
 from app.core.ids import digest, new_id, new_reference
 

@@ -24,7 +24,8 @@ from app.content.errors import DraftNotApproved
 from app.content.tables import Condition, ConditionPage
 from app.core import clock, logs
 from app.core.clock import current_moment
-from app.core.db import Database, DatabaseBusy, constraint_of, is_temporary, rows
+from app.core.database_errors import constraint_of, is_temporary
+from app.core.db import Database, DatabaseBusy, rows
 from app.core.errors import Refusal, refusal_for
 
 # Who it was, where nobody is there.

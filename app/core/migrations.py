@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 
-from app.core import schema
-from app.core.db import postgres_address
+from app.core import (
+    db,  # noqa: F401 - brings the SQLite library
+    postgres,
+    schema,
+)
 from app.core.errors import NotReady
 from app.core.settings import Settings
 
@@ -48,7 +51,7 @@ def engine_for(settings: Settings) -> Engine:
     if path is None:
         import psycopg  # noqa: PLC0415 - SQLite's processes do without it
 
-        address = postgres_address(settings.database_url)
+        address = postgres.address(settings.database_url)
         return create_engine(
             "postgresql+psycopg://",
             creator=lambda: psycopg.connect(**address),

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from app.core.db import is_lost
+from app.core.postgres import is_lost
 from app.core.sqlite import Reader
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 
 from app.core import logs
-from app.core.db import DatabaseBusy, constraint_of, is_temporary
+from app.core.database_errors import constraint_of, is_temporary
+from app.core.db import DatabaseBusy
 from app.core.errors import (
     BodyTooLarge,
     InternalError,
