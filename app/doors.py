@@ -5,21 +5,19 @@ when it listens, and opens the others while it answers: see `open_later`.
 """
 
 import asyncio
-import gc
-from contextlib import suppress
-from typing import Final
+from copy import copy
+from typing import Final, TypeAlias
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app.core import logs
+from app.core.errors import Unavailable
 from app.core.settings import Settings
 from app.routers import conditions, json_ld
 
-# How long the first requests have the process for themselves, in seconds, as long as nobody asks for another door.
-HEAD_START: Final = 0.3
+Routers: TypeAlias = tuple[APIRouter, ...]
 # Looked through in this order, ahead of all others. What one of them takes must be no other's: a test sees to that.
 FIRST: Final = (
     # Ahead of the pages, whose slug would be all of `<slug>.jsonld`.
@@ -28,7 +26,7 @@ FIRST: Final = (
 )
 
 
-def others(settings: Settings) -> tuple[APIRouter, ...]:
+def others(settings: Settings) -> Routers:
     """All doors but the first ones, in the order in which they are looked through."""
     from app.routers import (  # noqa: PLC0415 - only those who ask for them pay for them
         absences,
@@ -112,52 +110,46 @@ class Doors:
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._closed = _Closed(app.router)
-        self._is_ending = False
+        # Somebody waits for one that is closed.
+        self.wanted = asyncio.Event()
+        # None opens any more: all are open, or the process is about to end.
+        self.settled = asyncio.Event()
         # Of the doors that are open. The list stays the same one.
         self.routes: list[APIRoute] = []
-        self._include(FIRST)
-        app.router.routes.append(self._closed)
+        self._put(FIRST, self._included(FIRST))
+        app.router.routes.append(_Closed(app.router, self))
 
     def open(self) -> None:
         """Open all that are closed."""
-        self._replace(others(self._settings))
+        routers = others(self._settings)
+        self._put(routers, self._included(routers))
 
-    def open_later(self) -> asyncio.Task[None]:
-        """Open all that are closed while the loop goes on; whoever asks for one of them meanwhile waits for the task.
+    async def open_later(self) -> None:
+        """Open all that are closed while the loop goes on."""
+        # In a thread, because it takes half a second. The thread changes nothing that the loop reads.
+        self._put(*await asyncio.to_thread(self._ready))
+        self.settled.set()
 
-        Where it fails, they are answered with what it failed for.
-        """
-        self._closed.opening = asyncio.create_task(self._open_later())
-        return self._closed.opening
+    def _ready(self) -> tuple[Routers, list[BaseRoute]]:
+        routers = others(self._settings)
+        included = self._included(routers)
+        for route in included:
+            # What the framework would work out in the loop, at the first request that looks through all of them.
+            route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "app": self._app})
+        return routers, included
 
-    def leave_closed(self) -> None:
-        """Do not begin to open what nobody has asked for yet: the process is to end."""
-        self._is_ending = True
-        self._closed.wanted.set()
+    def _included(self, routers: Routers) -> list[BaseRoute]:
+        """As routes of the application's router, which does not know them yet."""
+        router = copy(self._app.router)
+        router.routes = []
+        for each in routers:
+            router.include_router(each)
+        return router.routes
 
-    async def _open_later(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._closed.wanted.wait(), HEAD_START)
-        if self._is_ending:
-            return
-        try:
-            # In a thread, because it takes half a second; what the loop reads is changed in the loop.
-            routers = await asyncio.to_thread(others, self._settings)
-        except Exception as error:
-            logs.failure("doors_failed", error)
-            raise
-        self._replace(routers)
-        # As after the rest of the start, see `server.py`: what was made until now stays.
-        gc.freeze()
-
-    def _replace(self, routers: tuple[APIRouter, ...]) -> None:
-        self._app.router.routes.remove(self._closed)
-        self._include(routers)
-
-    def _include(self, routers: tuple[APIRouter, ...]) -> None:
+    def _put(self, routers: Routers, included: list[BaseRoute]) -> None:
+        """Let these routes be in the place of the closed ones."""
+        self._app.router.routes[-1:] = included
         for router in routers:
-            self._app.include_router(router)
             self.routes.extend(route for route in router.routes if isinstance(route, APIRoute))
         self._app.state.plain_paths = frozenset(route.path for route in self.routes if "{" not in route.path)
 
@@ -165,18 +157,16 @@ class Doors:
 class _Closed(BaseRoute):
     """Stands where the others will: it takes whatever the first ones do not, and passes it on once they are open."""
 
-    opening: asyncio.Task[None]
-
-    def __init__(self, router: APIRouter) -> None:
+    def __init__(self, router: APIRouter, doors: Doors) -> None:
         self._router = router
-        # Somebody waits.
-        self.wanted = asyncio.Event()
+        self._doors = doors
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:  # noqa: ARG002 - it takes them all
         return Match.FULL, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.wanted.set()
-        # One who hangs up does not keep the doors closed for others.
-        await asyncio.shield(self.opening)
+        self._doors.wanted.set()
+        await self._doors.settled.wait()
+        if self in self._router.routes:
+            raise Unavailable
         await self._router(scope, receive, send)

@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import cache
 from importlib.metadata import version
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -17,7 +18,7 @@ from app.consultations.policies import Policy
 from app.content import timer
 from app.content.published import PublishedPages
 from app.content.search import Search
-from app.core import crypto, openapi
+from app.core import crypto, logs, openapi
 from app.core.brief import BriefMemory
 from app.core.db import Database
 from app.core.edge import Edge, Finish, LastResort
@@ -29,6 +30,9 @@ from app.lane import Lane
 from app.listings import Listings
 from app.replies import counted
 
+# How long what is under way right after a start has the process for itself, in seconds: to load the rest would slow it
+# down. It is cut short by whoever asks for a door that is closed.
+HEAD_START: Final = 0.3
 _DESCRIPTION = """
 The JSON API behind a specialist hospital's website: **condition pages** that patients read, and the **consultations**
 that they book.
@@ -79,6 +83,8 @@ class Application(FastAPI):
     doors: Doors
     # For a server that has one open already, and has examined it: the lifespan opens none of its own.
     database: Database | None = None
+    # What to do when something has failed that the application is no good without.
+    on_failure: Callable[[], None] = staticmethod(lambda: None)
 
     def build_middleware_stack(self) -> ASGIApp:
         """The lane, then all that the framework puts there."""
@@ -179,26 +185,37 @@ async def _database(app: Application, settings: Settings) -> AsyncIterator[Datab
 
 @asynccontextmanager
 async def _rest(app: Application, *, opens_later: bool) -> AsyncIterator[None]:
-    """What the first page does not wait for: other doors, the index, and jobs that no other process does."""
+    """What a start does not wait for: the index, other doors, and jobs that no other process does."""
     state, stop = app.state, asyncio.Event()
-    opening = app.doors.open_later() if opens_later else None
 
     async def go_on() -> None:
-        if opening is not None:
-            await opening
+        if opens_later:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(app.doors.wanted.wait(), HEAD_START)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(state.search.kept_fresh())
-            if state.settings.sqlite_path is not None:
+            if not stop.is_set():
+                await stack.enter_async_context(state.search.kept_fresh())
+                if opens_later:
+                    await app.doors.open_later()
+            if not stop.is_set() and state.settings.sqlite_path is not None:
                 from app import worker  # noqa: PLC0415 - most of what it imports the doors have imported
 
                 jobs = worker.alongside(state.database, state.keyring, state.settings)
                 await stack.enter_async_context(jobs)
             await stop.wait()
 
+    def end(going: asyncio.Task[None]) -> None:
+        app.doors.settled.set()
+        error = going.exception()
+        if error is not None:
+            logs.failure("start_failed", error)
+            app.on_failure()
+
     going = asyncio.create_task(go_on())
+    going.add_done_callback(end)
     try:
         yield
     finally:
         stop.set()
-        app.doors.leave_closed()
-        await going
+        app.doors.wanted.set()
+        await asyncio.wait({going})

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +15,11 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app import tables  # noqa: F401 - `_examine` looks for the guards of all of them
 from app.access.callers import KeyNameTaken
 from app.consultations.guards import refuse_to_serve_without, unknown_keys
 from app.content import seed_files, seeding
+from app.content.document import ConditionDocument
 from app.core import crypto, logs, migrations, schema
 from app.core.db import Database, DatabaseBusy, is_safe, sqlite_library
 from app.core.errors import NotReady
@@ -53,11 +55,11 @@ def seed(settings: Settings, path: Path | None) -> seeding.Seeded:
 
     Raises SeedOutdated, after that, where files were left out.
     """
-    return asyncio.run(use(settings, lambda database: _plant(database, path or schema.folder("seed"))))
+    documents = seed_files.read_documents(path or schema.folder("seed"))
+    return asyncio.run(use(settings, lambda database: _plant(database, documents)))
 
 
-async def _plant(database: Database, path: Path) -> seeding.Seeded:
-    documents = seed_files.read_documents(path)
+async def _plant(database: Database, documents: Iterable[tuple[Path, ConditionDocument]]) -> seeding.Seeded:
     async with database.write() as session:
         done = await seeding.plant(session, documents)
     if done.outdated:
@@ -140,7 +142,7 @@ async def _examine(settings: Settings, database: Database) -> None:
     keyring = crypto.load_keyring(settings.keyring_path)
     if not settings.is_production:
         try:
-            await _plant(database, schema.folder("seed"))
+            await _plant(database, seed_files.read_documents(schema.folder("seed")))
         except seeding.SeedOutdated as error:
             # What the hospital has written since is served; that the seed has other words is for a person to weigh.
             print(f"carepath: {error.args[0]}", file=sys.stderr)
@@ -155,22 +157,22 @@ async def _refuse_other_ring(settings: Settings, database: Database, keyring: cr
 
 def run(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
-    _import_framework()
-    from app.main import create_app  # noqa: PLC0415 - after `prepare` had the chance to refuse
-
     logs.configure()
     prepare(settings)
-    listener = _listen(host, port)
-    server = _Server(create_app(settings, opens_later=True), settings)
+    _import_framework()
+    from app.main import create_app  # noqa: PLC0415 - after the two lines before
+
+    server = _Server(create_app(settings, opens_later=True), settings, host, port)
     # How long a thread that packs, searches or reads a file may keep the event loop waiting: 5 ms are many answers.
     sys.setswitchinterval(0.0005)
-    server.run([listener])
-    if not server.started:
+    server.run()
+    if not server.started or server.has_failed:
         sys.exit(1)
 
 
 def _import_framework() -> None:
-    # Its models of an OpenAPI file are built when somebody asks for one: to build them is a tenth of a start.
+    # Its models, most of them of an OpenAPI file, are built when somebody asks for one: all of them take a tenth of a
+    # start.
     BaseModel.model_config["defer_build"] = True
     try:
         import fastapi  # noqa: F401, PLC0415
@@ -193,7 +195,7 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Serves one application, and tells a person where to look once there is something to see."""
 
-    def __init__(self, app: "Application", settings: Settings) -> None:
+    def __init__(self, app: "Application", settings: Settings, host: str, port: int) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -209,13 +211,16 @@ class _Server(uvicorn.Server):
         )
         self.app = app
         self.settings = settings
+        self.place = host, port
+        self.has_failed = False
 
-    async def serve(self, sockets: Any = None) -> None:
-        """Examine the database, then serve with it; raises NotReady."""
+    async def serve(self, sockets: Any = None) -> None:  # noqa: ARG002 - it makes its own
+        """Examine the database, then take the port and serve with it; raises NotReady."""
         database = Database(self.settings)
         try:
             await _examine(self.settings, database)
-            self.app.database = database
+            listener = _listen(*self.place)
+            self.app.database, self.app.on_failure = database, self._fail
             # What was made until now stays: no collection needs to look at it again.
             gc.freeze()
             # A request makes thousands of objects and few circles: to look for these less often saves it a tenth.
@@ -224,7 +229,7 @@ class _Server(uvicorn.Server):
             # The server re-raises the signal that ended it; an orderly end is no error.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)
-            await super().serve(sockets)
+            await super().serve([listener])
         finally:
             await database.close()
 
@@ -232,8 +237,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started:
             return
-        # Kept here: the loop itself forgets tasks. It ends with the loop.
-        self.deadlines = asyncio.create_task(keep_deadlines(self.server_state.connections))
+        # Kept here: the loop itself forgets tasks. They end with the loop.
+        deadlines = keep_deadlines(self.server_state.connections)
+        self.tasks = asyncio.create_task(deadlines), asyncio.create_task(self._settle())
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         command = "uv run carepath" if "UV" in os.environ else "carepath"
@@ -244,3 +250,11 @@ class _Server(uvicorn.Server):
             f"  a key      {command} keys create --name admin --scope slots:write",
             flush=True,
         )
+
+    async def _settle(self) -> None:
+        await self.app.doors.settled.wait()
+        # The other doors stay as what was made before them does; so does, in the worst case, what a request holds now.
+        gc.freeze()
+
+    def _fail(self) -> None:
+        self.has_failed = self.should_exit = True

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from app.core.settings import Settings
 
 SCRIPT = Path(sys.executable).with_name("carepath")
@@ -70,10 +72,12 @@ def serving(
     *,
     environment: Mapping[str, str] = {},
     command: Sequence[str | Path] = (SCRIPT,),
+    is_open: bool = True,
 ) -> Iterator[Served]:
-    """Serve from this folder on a free port, wait until it is ready, and end it by SIGTERM.
+    """Serve from this folder on a free port, wait until it listens, and end it by SIGTERM.
 
-    `command` is what takes the place of `carepath`, for a drill that serves with something broken.
+    `is_open` waits until all of its doors are open too; `command` is what takes the place of `carepath`, for a drill
+    that serves with something broken.
     """
     log = folder / f"carepath-{secrets.token_hex(4)}.log"
     with (
@@ -96,6 +100,8 @@ def serving(
             if address is None:
                 message = f"carepath serve did not start:\n{told}{log.read_text()[-4000:]}"
                 raise RuntimeError(message)
+            if is_open:
+                httpx.get(f"{address[1]}/health/live", timeout=START_SECONDS, trust_env=False)
             yield Served(address[1], told, process, log)
         finally:
             process.terminate()
