@@ -22,7 +22,6 @@ from app.core import crypto, logs, openapi
 from app.core.brief import BriefMemory
 from app.core.db import Database
 from app.core.edge import Edge, Finish, LastResort
-from app.core.limits import Limiter
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
 from app.doors import Doors
@@ -120,7 +119,6 @@ def create_app(settings: Settings, *, opens_later: bool = False) -> Application:
     app.lane, app.listings = Lane(settings), Listings(settings)
     app.state.settings = settings
     app.state.policy = Policy.of_hospital(settings)
-    app.state.limiter = Limiter(settings.anonymous_writes_per_minute) if settings.rate_limits else None
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
     app.doors = Doors(app, settings)
     if not opens_later:

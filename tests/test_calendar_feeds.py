@@ -159,7 +159,10 @@ async def test_no_secret_is_logged_known_or_not(
 
 def test_a_server_writes_no_secret_anywhere(settings: Settings, tmp_path: Path) -> None:
     unknown = f"cp_feed_{secrets.token_urlsafe(32)}"
-    with serving(settings, tmp_path) as served, httpx.Client(base_url=served.address, trust_env=False) as client:
+    with (
+        serving(settings, tmp_path, is_open=False) as served,
+        httpx.Client(base_url=served.address, trust_env=False) as client,
+    ):
         for method in ("HEAD", "GET", "DELETE", "OPTIONS"):
             client.request(method, f"/calendars/{unknown}.ics?{unknown}", headers={"Referer": unknown})
     asked = [event for event in served.events() if event["event"] == "request"]

@@ -30,6 +30,8 @@ from app.core.deferred import write_deferred
 from app.core.locks import FileLock, LockTimeout
 from app.core.settings import Settings
 
+# What would validate a row is built when somebody wants that, which nobody does.
+SQLModel.model_config["defer_build"] = True
 SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",

@@ -34,10 +34,10 @@ from app.routers.deps import (
     House,
     HouseInUse,
     Token,
-    limited,
     with_api_key,
     with_booking_token,
 )
+from app.routers.rate_limits import limited
 
 router = APIRouter(
     prefix="/consultation-bookings/{reference}",

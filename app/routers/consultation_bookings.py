@@ -45,10 +45,10 @@ from app.routers.deps import (
     HouseInUse,
     IdempotencyKey,
     Token,
-    limited,
     with_api_key,
     with_booking_token,
 )
+from app.routers.rate_limits import limited
 
 router = APIRouter(
     prefix="/consultation-bookings",

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import callers, idempotency
-from app.access.callers import ANONYMOUS, KEY_PREFIXES, Caller, Scope
+from app.access.callers import ANONYMOUS, Caller, Scope
 from app.access.errors import CredentialInvalid
 from app.consultations.policies import Policy
 from app.content.published import PublishedPages
@@ -23,12 +23,10 @@ from app.core.errors import (
     BodyTooLarge,
     InternalError,
     InvalidInput,
-    RateLimited,
     Unavailable,
     VersionNeeded,
 )
 from app.core.etags import versions_of
-from app.core.limits import Limiter, address_of
 from app.core.settings import Settings
 from app.core.shapes import MAX_SLUG, SLUG_PATTERN
 
@@ -91,7 +89,8 @@ async def _token(request: Request) -> str | None:
     return token_of(request)
 
 
-async def _caller(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
+    """Who asks; looked up once for each request. Raises CredentialInvalid."""
     token = token_of(request)
     if token is None:
         return ANONYMOUS
@@ -104,29 +103,11 @@ async def _caller(request: Request) -> Caller:
 
 
 def _must(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
-    async def with_scope(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    async def with_scope(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         caller.must(scope)
         return caller
 
     return with_scope
-
-
-async def _limit_anonymous_writes(request: Request) -> None:
-    limiter: Limiter | None = request.app.state.limiter
-    if limiter is not None and not await _has_key(request):
-        wait = limiter.wait(address_of(request.client.host if request.client else ""))
-        if wait is not None:
-            raise RateLimited(retry_after=wait)
-
-
-async def _has_key(request: Request) -> bool:
-    if not (token_of(request) or "").startswith(KEY_PREFIXES):
-        return False
-    try:
-        await _caller(request)
-    except CredentialInvalid:
-        return False
-    return True
 
 
 async def _idempotency_key(
@@ -205,7 +186,7 @@ _api_key = HTTPBearer(scheme_name="ApiKey", auto_error=False, description="An AP
 _booking_token = HTTPBearer(
     scheme_name="BookingToken", auto_error=False, description="The token of one booking, `cp_booking_...`."
 )
-AnyCaller = Annotated[Caller, Depends(_caller)]
+AnyCaller = Annotated[Caller, Depends(caller_of)]
 SlotsWriter = Annotated[Caller, Depends(_must(Scope.SLOTS_WRITE))]
 BookingsReader = Annotated[Caller, Depends(_must(Scope.BOOKINGS_READ))]
 PrivacyOfficer = Annotated[Caller, Depends(_must(Scope.PRIVACY))]
@@ -217,7 +198,6 @@ Token = Annotated[str | None, Depends(_token)]
 
 with_api_key = Depends(_api_key)
 with_booking_token = Depends(_booking_token)
-limited = Depends(_limit_anonymous_writes)
 
 IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
 OptionalIdempotencyKey = Annotated[str | None, Depends(_optional_idempotency_key)]
