@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from sqlmodel import col
 
 from app.access.tables import AuditEntry
+from app.consultations import batch_queries
 from app.consultations.schedule_tables import Room
 from app.consultations.slot_edit_shapes import BatchMode
 from app.consultations.tables import Clinician, ConsultationSlot, Location
@@ -79,7 +80,7 @@ async def test_what_overlaps_within_a_file_is_named_and_what_touches_is_not(
 
 
 @pytest.mark.usefixtures("clinicians", "rooms")
-async def test_what_overlaps_with_slots_that_are_there_is_named_before_anything_is_written(
+async def test_what_overlaps_with_slots_that_are_there_is_named(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:
     plain, later, latest = wishes(3)
@@ -104,6 +105,32 @@ async def test_what_overlaps_with_slots_that_are_there_is_named_before_anything_
         assert made[0]["id"] in refused[1]["errors"][0]["detail"]
         assert made[1]["id"] in refused[6]["errors"][0]["detail"]
     assert await counts(database, ConsultationSlot) == [5]
+
+
+@pytest.mark.usefixtures("clinicians")
+async def test_only_a_batch_that_cannot_be_written_whole_is_looked_at_row_by_row(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    async def note(session: Any, kind: str, asked: Any) -> Any:
+        looks.append(len(asked))
+        return await in_the_way(session, kind, asked)
+
+    in_the_way = batch_queries.in_the_way
+    monkeypatch.setattr(batch_queries, "in_the_way", note)
+    first = wishes(600, clinician="dr-a")
+    assert outcomes(await send_slots(client, admin, first)) == ["created"] * 600
+    assert looks == []
+    before = await counts(database, ConsultationSlot, AuditEntry)
+    # The last one is in the way, when the pages before it are written.
+    again = [*wishes(600, clinician="dr-b"), first[-1]]
+    for wrong, code in ((first[-1], "clinician_busy"), (first[-1] | {"condition": "nothing"}, "unknown_reference")):
+        answer = await send_slots(client, admin, [*again[:-1], wrong])
+        ((row, (_, _, ((_, said),))),) = problems(answer).items()
+        assert (row, said) == (601, code)
+    assert sum(looks) >= 601
+    assert await counts(database, ConsultationSlot, AuditEntry) == before
 
 
 @pytest.mark.usefixtures("clinicians")
