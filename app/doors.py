@@ -123,6 +123,7 @@ class Doors:
         """Open all that are closed."""
         routers = others(self._settings)
         self._put(routers, self._included(routers))
+        self.settled.set()
 
     async def open_later(self) -> None:
         """Open all that are closed while the loop goes on."""

@@ -204,9 +204,9 @@ async def _rest(app: Application, *, opens_later: bool) -> AsyncIterator[None]:
 
     def end(going: asyncio.Task[None]) -> None:
         app.doors.settled.set()
-        error = going.exception()
+        error = None if going.cancelled() else going.exception()
         if error is not None:
-            logs.failure("start_failed", error)
+            logs.failure("stop_failed" if stop.is_set() else "start_failed", error)
             app.on_failure()
 
     going = asyncio.create_task(go_on())

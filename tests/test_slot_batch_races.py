@@ -107,8 +107,8 @@ async def test_what_overlaps_with_slots_that_are_there_is_named(
     assert await counts(database, ConsultationSlot) == [5]
 
 
-@pytest.mark.usefixtures("clinicians")
-async def test_only_a_batch_that_cannot_be_written_whole_is_looked_at_row_by_row(
+@pytest.mark.usefixtures("clinicians", "rooms")
+async def test_rows_are_looked_at_one_by_one_only_where_something_may_be_wrong(
     client: httpx.AsyncClient, admin: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
@@ -117,20 +117,50 @@ async def test_only_a_batch_that_cannot_be_written_whole_is_looked_at_row_by_row
         looks.append(len(asked))
         return await in_the_way(session, kind, asked)
 
+    async def looked_at(sent: list[dict[str, Any]], query: str = "") -> tuple[int, set[str], dict[int, Any]]:
+        looks.clear()
+        answer = await send_slots(client, admin, sent, query=query)
+        return sum(looks), set(outcomes(answer)), problems(answer)
+
     in_the_way = batch_queries.in_the_way
     monkeypatch.setattr(batch_queries, "in_the_way", note)
-    first = wishes(600, clinician="dr-a")
-    assert outcomes(await send_slots(client, admin, first)) == ["created"] * 600
-    assert looks == []
+    there = {"clinician": "dr-a", "location": "north", "room": "one"}
+    sent = [wish | there | {"external_id": str(number)} for number, wish in enumerate(wishes(600))]
+    # Half an hour each: two weeks, of a clinician and of a room.
+    days = 2 * len({wish["starts_at"][:10] for wish in sent})
+    assert await looked_at(sent, "?dry_run=true") == (days, {"created"}, {})
+    assert await looked_at(sent) == (days, {"created"}, {})
+    assert await looked_at(sent) == (0, {"unchanged"}, {})
     before = await counts(database, ConsultationSlot, AuditEntry)
-    # The last one is in the way, when the pages before it are written.
-    again = [*wishes(600, clinician="dr-b"), first[-1]]
-    for wrong, code in ((first[-1], "clinician_busy"), (first[-1] | {"condition": "nothing"}, "unknown_reference")):
-        answer = await send_slots(client, admin, [*again[:-1], wrong])
-        ((row, (_, _, ((_, said),))),) = problems(answer).items()
-        assert (row, said) == (601, code)
-    assert sum(looks) >= 601
+    others = wishes(600, clinician="dr-b")
+    for wrong, said in (
+        (
+            moved(sent[-1], 1) | {"external_id": None, "location": None, "room": None},
+            (409, "slot-overlaps", "clinician_busy"),
+        ),
+        (others[0] | {"clinician": None, "condition": "nothing"}, (422, "invalid-input", "unknown_reference")),
+        (moved(others[0], -60 * 24 * 40) | {"clinician": None}, (422, "invalid-input", "in_the_past")),
+    ):
+        asked, _, refused = await looked_at([*others, wrong])
+        ((row, (status, code, ((_, why), *_))),) = refused.items()
+        assert (row, status, code, why) == (601, *said)
+        assert asked >= 600
     assert await counts(database, ConsultationSlot, AuditEntry) == before
+
+
+@pytest.mark.usefixtures("clinicians")
+async def test_slots_that_move_onto_one_that_stays_are_named_and_stay_too(
+    client: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    sent = [wish | {"external_id": str(number)} for number, wish in enumerate(wishes(600, clinician="dr-a"))]
+    stays = moved(sent[-1], 60 * 24) | {"external_id": "stays"}
+    await send_slots(client, admin, [*sent, stays])
+    before = await everything(database, ConsultationSlot)
+    later = [moved(wish, 60 * 24) for wish in sent]
+    refused = problems(await send_slots(client, admin, later))
+    assert refused == {600: (409, "slot-overlaps", [("/clinician", "clinician_busy")])}
+    assert await everything(database, ConsultationSlot) == before
+    assert set(outcomes(await send_slots(client, admin, [*later, moved(stays, 30)]))) == {"updated"}
 
 
 @pytest.mark.usefixtures("clinicians")

@@ -20,7 +20,6 @@ from app.consultations.staged_rows import Staged
 from app.core import ahead, clock
 from app.core.database_errors import LOCK_NOT_AVAILABLE, constraint_of
 from app.core.db import Database
-from app.core.errors import InvalidInput
 from app.core.ids import new_id
 
 # PostgreSQL's SQLSTATE for transactions that waited for each other.
@@ -34,10 +33,6 @@ _Prepared: TypeAlias = tuple[Sequence[Staged], Sequence[Mapping[str, Any]]]
 
 class _NothingWritten(Exception):
     """All was looked at, and the transaction is to be rolled back."""
-
-
-class _Refused(Exception):
-    """A batch that is written whole or not at all was begun to be written, and cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +51,17 @@ class Batch:
 async def post(database: Database, batch: Batch) -> bool:
     """Write what was checked, in one transaction; says whether it did, and the stage says what became of each row.
 
-    In atomic mode nothing is written if a row is refused. Such a batch is first written without having been looked at
-    whole: the schema refuses what cannot be, and most files are right; measured, a fifth of the time. Only where that
-    fails is every row looked at, to say what is wrong with each.
-
-    Two batches that want the same time are kept apart by the schema: who comes second looks again, and finds the first
-    one's slots. Raises SlotOverlaps or ExternalIdTaken when others were faster each time.
+    In atomic mode nothing is written if a row is refused. Two batches that want the same time are kept apart by the
+    schema: who comes second looks again, and finds the first one's slots. Raises SlotOverlaps or ExternalIdTaken when
+    others were faster each time.
     """
-    looks = batch.dry_run or batch.mode is BatchMode.PARTIAL
     for tried in range(1, _TRIES + 1):
         await asyncio.to_thread(batch.stage.begin)
-        looks = looks or batch.stage.counts()[Outcome.REFUSED] > 0
         try:
             async with database.write() as session:
-                await _post(session, batch, looks=looks)
+                await _post(session, batch)
         except _NothingWritten:
             return False
-        except _Refused:
-            pass
         except SlotRenamed:
             if tried == _TRIES:
                 raise ExternalIdTaken from None
@@ -83,11 +71,10 @@ async def post(database: Database, batch: Batch) -> bool:
             await asyncio.sleep(_PAUSE_SECONDS * tried)
         else:
             return True
-        looks = True
     raise AssertionError
 
 
-async def _post(session: AsyncSession, batch: Batch, *, looks: bool) -> None:
+async def _post(session: AsyncSession, batch: Batch) -> None:
     stage = batch.stage
     known = await batch_looks.look_up(session, stage, batch.present)
     await batch_looks.match(session, stage)
@@ -95,12 +82,8 @@ async def _post(session: AsyncSession, batch: Batch, *, looks: bool) -> None:
     await batch_looks.examine_present(session, stage, look)
     await batch_looks.examine_booked(session, stage)
     await batch_looks.lift(session, stage)
-    if looks:
-        await batch_looks.examine_places(session, stage, look, is_atomic=batch.mode is BatchMode.ATOMIC)
-    is_refused = batch.mode is BatchMode.ATOMIC and stage.counts()[Outcome.REFUSED]
-    if is_refused and not looks:
-        raise _Refused
-    if batch.dry_run or is_refused:
+    await batch_looks.examine_places(session, stage, look, is_atomic=batch.mode is BatchMode.ATOMIC)
+    if batch.dry_run or (batch.mode is BatchMode.ATOMIC and stage.counts()[Outcome.REFUSED]):
         raise _NothingWritten
     await _write(session, batch, look)
 
@@ -127,10 +110,7 @@ async def _write(session: AsyncSession, batch: Batch, look: Look) -> None:
         return {"id": row.slot_id, **batch_looks.columns_for(row, look.known)}
 
     def made(row: Staged) -> dict[str, Any]:
-        try:
-            return row_of(row, look.known, slot_id=new_id(), now=look.now)
-        except InvalidInput:
-            raise _Refused from None
+        return row_of(row, look.known, slot_id=new_id(), now=look.now)
 
     old = stage.pages(where="changes IS NOT NULL", order="slot_id")
     await ahead.each(change, ((page, list(map(changed, page))) for page in old))

@@ -5,13 +5,13 @@ SQLite keeps it in a temporary file without a name, which ends with the process,
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from app.consultations.slot_edit_shapes import Outcome
 from app.consultations.slot_shapes import ConsultationSlotCreate
-from app.consultations.staged_rows import SAID, Named, Staged, number_of, result, said_of, staged, told
+from app.consultations.staged_rows import SAID, Named, Staged, moment_of, number_of, result, said_of, staged, told
 from app.consultations.timelines import Span
 from app.core.errors import Refusal
 
@@ -19,6 +19,7 @@ from app.core.errors import Refusal
 AT_ONCE: Final = 500
 # Whose time a row holds: a room's slug is its location's own.
 _HOLDERS: Final = {"clinician": "clinician", "room": "location || '/' || room"}
+_DAY: Final = number_of(datetime(1970, 1, 2, tzinfo=UTC))
 _TABLE: Final = f"""
 CREATE TABLE slots (
   row INTEGER PRIMARY KEY, {", ".join(SAID)},
@@ -141,6 +142,24 @@ class Stage:
         columns = "clinician, location, room, condition, category, time_zone"
         found = self._table.execute(f"SELECT DISTINCT {columns} FROM slots WHERE fault IS NULL")  # noqa: S608 - the same
         return [Named(*row) for row in found]
+
+    def first_start(self) -> datetime | None:
+        """When the first of those begins that are new and that nothing is wrong with."""
+        ((first,),) = self._table.execute("SELECT min(starts_at) FROM slots WHERE slot_id IS NULL AND problem IS NULL")
+        return None if first is None else moment_of(first)
+
+    def days(self, kind: str) -> Iterator[list[tuple[str, datetime, datetime]]]:
+        """Whose time is wanted by those that nothing is wrong with, and on each day from when to when; some at a time.
+
+        A holder is named as in `spans`, and has no time that it may overlap in.
+        """
+        wanted = self._table.execute(
+            f"SELECT {_HOLDERS[kind]} AS holder, min(starts_at), max(ends_at) FROM slots"  # noqa: S608 - our own words
+            " WHERE holder IS NOT NULL AND (slot_id IS NULL OR is_lifted) AND problem IS NULL"
+            f" AND overlap_reason IS NULL GROUP BY holder, starts_at / {_DAY}"
+        )
+        while found := wanted.fetchmany(AT_ONCE):
+            yield [(holder, moment_of(starts_at), moment_of(ends_at)) for holder, starts_at, ends_at in found]
 
     def refuse(self, found: Iterable[tuple[int, Refusal]]) -> None:
         """Note what is in the way of rows."""

@@ -66,10 +66,15 @@ def number_of(moment: datetime) -> int:
     return (moment - _EPOCH) // _STEP
 
 
+def moment_of(number: int) -> datetime:
+    """A moment, from the stage."""
+    return _EPOCH + timedelta(microseconds=number)
+
+
 def staged(found: tuple[Any, ...]) -> Staged:
     """A row from the stage: its number, what was said, the slot, the changes, and what it is ordered by."""
     row, starts_at, ends_at, *said, slot_id, changes, _ = found
-    moments = _EPOCH + timedelta(microseconds=starts_at), _EPOCH + timedelta(microseconds=ends_at)
+    moments = moment_of(starts_at), moment_of(ends_at)
     known = UUID(slot_id) if slot_id else None, frozenset((changes or "").split())
     values: tuple[Any, ...] = (row, *moments, *said, *known)
     return Staged(*values)
