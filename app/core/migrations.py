@@ -57,6 +57,7 @@ def engine_for(settings: Settings) -> Engine:
             creator=lambda: psycopg.connect(**address),
             poolclass=NullPool,
             hide_parameters=True,
+            use_native_hstore=False,
         )
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
