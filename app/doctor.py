@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-import app.tables  # noqa: F401 - the names that are looked for are those of all tables
 from app.consultations.guards import seat_is_given_once, unknown_keys
 from app.core import crypto, schema
 from app.core.db import Database, is_safe, sqlite_library

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from starlette.types import Message, Scope
 
 from app.content.answers import FinishedAnswer, FinishedHead
-from app.core.caching import NOT_IN_304, PUBLIC
+from app.core.conditional import NOT_IN_304, PUBLIC
 
 # Each request has its own.
 REQUEST_ID: Final = b"x-request-id"

@@ -27,7 +27,7 @@ _LONGEST_SAID: Final = 500
 # How long one waits for the answer to another who asked the same, in seconds. Then it asks for itself.
 _PATIENCE: Final = 1.0
 # What all requests have in common, for one that nobody sends.
-_FRAME: Final = ("type", "asgi", "http_version", "scheme", "server", "root_path", "app", "state")
+_FRAME: Final = ("type", "asgi", "http_version", "scheme", "server", "root_path", "state")
 _NO_BODY: Final = {"type": "http.request", "body": b"", "more_body": False}
 # Path, query, and what the headers come down to: the languages, whether it is packed, and for which origin.
 _Key: TypeAlias = tuple[str, bytes, tuple[Any, ...]]

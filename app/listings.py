@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.content.answers import Answers, FinishedAnswer
 from app.core.brief import SECONDS
-from app.core.caching import REVALIDATE
+from app.core.conditional import REVALIDATE
 from app.core.db import Database
 from app.core.settings import Settings
 from app.finishing import finish

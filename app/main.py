@@ -3,35 +3,32 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
 from importlib.metadata import version
-from typing import Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Scope
+from starlette.types import Receive, Scope, Send
 
+from app import worker
 from app.consultations import guards
 from app.consultations.policies import Policy
 from app.content import timer
 from app.content.published import PublishedPages
 from app.content.search import Search
-from app.core import crypto, logs, openapi
+from app.core import crypto, openapi
 from app.core.brief import BriefMemory
+from app.core.cors import with_cors
 from app.core.db import Database
 from app.core.edge import Edge, Finish, LastResort
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
-from app.doors import Doors
-from app.lane import Lane
-from app.listings import Listings
+from app.doors import routers
+from app.front import Front
 from app.replies import counted
 
-# How long what is under way right after a start has the process for itself, in seconds: to load the rest would slow it
-# down. It is cut short by whoever asks for a door that is closed.
-HEAD_START: Final = 0.3
 _DESCRIPTION = """
 The JSON API behind a specialist hospital's website: **condition pages** that patients read, and the **consultations**
 that they book.
@@ -75,31 +72,23 @@ _NO_TELEMETRY: TelemetryConfig = {
 
 
 class Application(FastAPI):
-    """FastAPI with the lane ahead of all of it: what is added by `add_middleware` stands behind the framework's own."""
+    """FastAPI behind its front: what is added by `add_middleware` stands behind the framework's own."""
 
-    lane: Lane
-    listings: Listings
-    doors: Doors
-    # For a server that has one open already, and has examined it: the lifespan opens none of its own.
-    database: Database | None = None
-    # What to do when something has failed that the application is no good without.
-    on_failure: Callable[[], None] = staticmethod(lambda: None)
+    front: Front
 
-    def build_middleware_stack(self) -> ASGIApp:
-        """The lane, then all that the framework puts there."""
-        self.listings.app = super().build_middleware_stack()
-        self.lane.app = self.listings
-        return self.lane
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self.front(scope, receive, send)
 
-    def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
-        """What the lane has for a server that asks before it makes a task."""
-        return self.lane.at_once(scope) or self.listings.at_once(scope)
+    async def behind_front(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request that nothing in memory answers."""
+        await super().__call__(scope, receive, send)
 
 
-def create_app(settings: Settings, *, opens_later: bool = False) -> Application:
+def create_app(settings: Settings, front: Front | None = None) -> Application:
     """The application for these settings; it opens no database before its lifespan begins.
 
-    `opens_later` for one that is to answer as soon as it can: doors that are asked less open while it does.
+    It puts itself behind a front of its own. Behind a given one, whoever gave it does.
     """
     writes: set[asyncio.Task[None]] = set()
     app = Application(
@@ -112,108 +101,62 @@ def create_app(settings: Settings, *, opens_later: bool = False) -> Application:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(settings, writes, opens_later=opens_later),
+        lifespan=_lifespan(settings),
         generate_unique_id_function=lambda route: route.name,
         telemetry=_NO_TELEMETRY,
     )
-    app.lane, app.listings = Lane(settings), Listings(settings)
-    app.state.settings = settings
+    app.front = front or Front(settings)
+    if front is None:
+        app.front.let_answer(app.behind_front)
+    app.state.settings, app.state.writes = settings, writes
     app.state.policy = Policy.of_hospital(settings)
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
-    app.doors = Doors(app, settings)
-    if not opens_later:
-        app.doors.open()
-    app.openapi = cache(lambda: openapi.describe(app, app.doors.routes))  # type: ignore[method-assign]
-    answer_with_problems(app, app.doors.routes)
+    doors = routers(settings)
+    for router in doors:
+        app.include_router(router)
+    routes = [route for router in doors for route in router.routes if isinstance(route, APIRoute)]
+    app.state.plain_paths = frozenset(route.path for route in routes if "{" not in route.path)
+    app.openapi = cache(lambda: openapi.describe(app, routes))  # type: ignore[method-assign]
+    answer_with_problems(app, routes)
     # From the innermost to the outermost.
     app.add_middleware(Finish, tasks=writes)
     app.add_middleware(LastResort)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "Idempotency-Key",
-                "If-Match",
-                "If-None-Match",
-                "X-Request-Id",
-            ],
-            expose_headers=["ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
-        )
+    app.add_middleware(with_cors, origins=settings.cors_origins)
     app.add_middleware(Edge)
     return app
 
 
-def _lifespan(
-    settings: Settings, writes: set[asyncio.Task[None]], *, opens_later: bool
-) -> Callable[[Application], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: Settings) -> Callable[[Application], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Application) -> AsyncIterator[None]:
-        async with _database(app, settings) as database:
-            app.state.database = app.listings.database = database
-            app.state.keyring = crypto.load_keyring(settings.keyring_path)
-            app.state.published = app.lane.published = PublishedPages(database, memory_mb=settings.pages_memory_mb)
-            app.state.search = Search(database)
-            app.state.brief = BriefMemory(database)
+        database = Database(settings)
+        try:
+            await guards.refuse_to_serve_without(database)
+            published = PublishedPages(database, memory_mb=settings.pages_memory_mb)
+            app.front.remember(database, published)
             due = timer.kept(database, needs_approval=settings.needs_approval)
-            told = counted(app.lane.published, app.listings)
-            async with due, app.state.published.kept_fresh(), told, _rest(app, opens_later=opens_later):
+            async with due, at_work(app, database, published):
                 yield
-            # Writes outlive their requests: see Finish.
-            await asyncio.gather(*writes, return_exceptions=True)
+        finally:
+            await database.close()
 
     return lifespan
 
 
 @asynccontextmanager
-async def _database(app: Application, settings: Settings) -> AsyncIterator[Database]:
-    if app.database is not None:
-        yield app.database
-        return
-    database = Database(settings)
-    try:
-        await guards.refuse_to_serve_without(database)
-        yield database
-    finally:
-        await database.close()
-
-
-@asynccontextmanager
-async def _rest(app: Application, *, opens_later: bool) -> AsyncIterator[None]:
-    """What a start does not wait for: the index, other doors, and jobs that no other process does."""
-    state, stop = app.state, asyncio.Event()
-
-    async def go_on() -> None:
-        if opens_later:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(app.doors.wanted.wait(), HEAD_START)
-        async with AsyncExitStack() as stack:
-            if not stop.is_set():
-                await stack.enter_async_context(state.search.kept_fresh())
-                if opens_later:
-                    await app.doors.open_later()
-            if not stop.is_set() and state.settings.sqlite_path is not None:
-                from app import worker  # noqa: PLC0415 - most of what it imports the doors have imported
-
-                jobs = worker.alongside(state.database, state.keyring, state.settings)
-                await stack.enter_async_context(jobs)
-            await stop.wait()
-
-    def end(going: asyncio.Task[None]) -> None:
-        app.doors.settled.set()
-        error = None if going.cancelled() else going.exception()
-        if error is not None:
-            logs.failure("stop_failed" if stop.is_set() else "start_failed", error)
-            app.on_failure()
-
-    going = asyncio.create_task(go_on())
-    going.add_done_callback(end)
-    try:
+async def at_work(app: Application, database: Database, published: PublishedPages) -> AsyncIterator[None]:
+    """What lives as long as the application answers, with a database that has its guards and whose schedule is kept."""
+    state = app.state
+    state.database, state.published = database, published
+    state.keyring = crypto.load_keyring(state.settings.keyring_path)
+    state.search = Search(database)
+    state.brief = BriefMemory(database)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(published.kept_fresh())
+        await stack.enter_async_context(counted(published, app.front.listings))
+        await stack.enter_async_context(state.search.kept_fresh())
+        if state.settings.sqlite_path is not None:
+            await stack.enter_async_context(worker.alongside(database, state.keyring, state.settings))
         yield
-    finally:
-        stop.set()
-        app.doors.wanted.set()
-        await asyncio.wait({going})
+    # Writes outlive their requests: see Finish.
+    await asyncio.gather(*state.writes, return_exceptions=True)

@@ -6,28 +6,32 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
-from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.types import ASGIApp
 
-from app import tables  # noqa: F401 - `_examine` looks for the guards of all of them
 from app.access.callers import KeyNameTaken
 from app.consultations.guards import refuse_to_serve_without, unknown_keys
-from app.content import seed_files, seeding
+from app.content import pages, timer
 from app.content.document import ConditionDocument
+from app.content.published import PublishedPages
 from app.core import crypto, logs, migrations, schema
 from app.core.db import Database, DatabaseBusy, is_safe, sqlite_library
 from app.core.errors import NotReady
 from app.core.protocol import DeadlineProtocol, keep_deadlines
 from app.core.settings import Settings
+from app.front import Front
+from app.opening import Opening
 
 if TYPE_CHECKING:
-    from app.main import Application
+    from app.content.seeding import Seeded
 
 _T = TypeVar("_T")
 
@@ -50,16 +54,20 @@ def explain(error: BaseException) -> str:
     return str(error.args[0])
 
 
-def seed(settings: Settings, path: Path | None) -> seeding.Seeded:
+def seed(settings: Settings, path: Path | None) -> "Seeded":
     """Publish what changed below `path`, or of the seed that Carepath comes with, in one transaction.
 
     Raises SeedOutdated, after that, where files were left out.
     """
+    from app.content import seed_files  # noqa: PLC0415 - see `_plant_own`
+
     documents = seed_files.read_documents(path or schema.folder("seed"))
     return asyncio.run(use(settings, lambda database: _plant(database, documents)))
 
 
-async def _plant(database: Database, documents: Iterable[tuple[Path, ConditionDocument]]) -> seeding.Seeded:
+async def _plant(database: Database, documents: Iterable[tuple[Path, ConditionDocument]]) -> "Seeded":
+    from app.content import seeding  # noqa: PLC0415
+
     async with database.write() as session:
         done = await seeding.plant(session, documents)
     if done.outdated:
@@ -134,18 +142,47 @@ def prepare(settings: Settings) -> None:
         raise NotReady(f"there is no database at {settings.sqlite_path}: run `carepath migrate`")
 
 
-async def _examine(settings: Settings, database: Database) -> None:
-    """Publish the seed in development; raises NotReady for a database that is not to be served.
+async def _plant_first(database: Database) -> bool:
+    """Publish Carepath's own seed where there are no pages; False where there are some. Raises SeedInvalid."""
+    async with database.look() as connection:
+        if await pages.is_any_published(connection):
+            return False
+    await _plant_own(database)
+    return True
 
-    In one line, before the server would say it in a trace.
-    """
+
+async def _plant_own(database: Database) -> None:
+    # Not imported before it is wanted: a start that has pages serves them first.
+    from app.content import seed_files, seeding  # noqa: PLC0415
+
+    try:
+        await _plant(database, await asyncio.to_thread(seed_files.read_documents, schema.folder("seed")))
+    except seeding.SeedOutdated as error:
+        # What the hospital has written since is served; that the seed has other words is for a person to weigh.
+        print(f"carepath: {error.args[0]}", file=sys.stderr)
+
+
+@asynccontextmanager
+async def loaded(
+    settings: Settings, front: Front, database: Database, published: PublishedPages, *, plants: bool = False
+) -> AsyncIterator[ASGIApp]:
+    """The application at work, imported and made in a thread; `plants` to publish Carepath's own seed before it is."""
+
+    def make() -> Any:
+        from app import main  # noqa: PLC0415 - half of what a start imports
+
+        return main, main.create_app(settings, front)
+
+    main, app = await asyncio.to_thread(make)
+    if plants:
+        await _plant_own(database)
+    async with main.at_work(app, database, published):
+        yield app.behind_front
+
+
+async def _examine(settings: Settings, database: Database) -> None:
+    """Raise NotReady for a database that is not to be served."""
     keyring = crypto.load_keyring(settings.keyring_path)
-    if not settings.is_production:
-        try:
-            await _plant(database, seed_files.read_documents(schema.folder("seed")))
-        except seeding.SeedOutdated as error:
-            # What the hospital has written since is served; that the seed has other words is for a person to weigh.
-            print(f"carepath: {error.args[0]}", file=sys.stderr)
     await refuse_to_serve_without(database)
     await _refuse_other_ring(settings, database, keyring)
 
@@ -159,25 +196,14 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     logs.configure()
     prepare(settings)
-    _import_framework()
-    from app.main import create_app  # noqa: PLC0415 - after the two lines before
-
-    server = _Server(create_app(settings, opens_later=True), settings, host, port)
+    server = _Server(settings, host, port)
     # How long a thread that packs, searches or reads a file may keep the event loop waiting: 5 ms are many answers.
     sys.setswitchinterval(0.0005)
     server.run()
-    if not server.started or server.has_failed:
+    if isinstance(server.failure, MENDABLE):
+        raise server.failure
+    if not server.started or server.failure is not None:
         sys.exit(1)
-
-
-def _import_framework() -> None:
-    # Its models, most of them of an OpenAPI file, are built when somebody asks for one: all of them take a tenth of a
-    # start.
-    BaseModel.model_config["defer_build"] = True
-    try:
-        import fastapi  # noqa: F401, PLC0415
-    finally:
-        del BaseModel.model_config["defer_build"]
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -193,13 +219,19 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Serves one application, and tells a person where to look once there is something to see."""
+    """Serves, and tells a person where to look once there is something to see."""
 
-    def __init__(self, app: "Application", settings: Settings, host: str, port: int) -> None:
+    def __init__(self, settings: Settings, host: str, port: int) -> None:
+        self.settings = settings
+        self.front = Front(settings)
+        self.place = host, port
+        self.failure: BaseException | None = None
         super().__init__(
             uvicorn.Config(
-                app,
+                self.front,
                 http=DeadlineProtocol,
+                # What begins and ends with the application does so in `serve`.
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -209,18 +241,15 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=10,
             )
         )
-        self.app = app
-        self.settings = settings
-        self.place = host, port
-        self.has_failed = False
 
     async def serve(self, sockets: Any = None) -> None:  # noqa: ARG002 - it makes its own
         """Examine the database, then take the port and serve with it; raises NotReady."""
         database = Database(self.settings)
         try:
             await _examine(self.settings, database)
+            is_planted = self.settings.is_production or await _plant_first(database)
             listener = _listen(*self.place)
-            self.app.database, self.app.on_failure = database, self._fail
+            self.opening = Opening(self.settings, self.front, database)
             # What was made until now stays: no collection needs to look at it again.
             gc.freeze()
             # A request makes thousands of objects and few circles: to look for these less often saves it a tenth.
@@ -229,7 +258,10 @@ class _Server(uvicorn.Server):
             # The server re-raises the signal that ended it; an orderly end is no error.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)
-            await super().serve([listener])
+            load = partial(loaded, self.settings, self.front, plants=not is_planted)
+            due = timer.kept(database, needs_approval=self.settings.needs_approval)
+            async with due, self.opening.going_on(load, self._fail):
+                await super().serve([listener])
         finally:
             await database.close()
 
@@ -252,9 +284,9 @@ class _Server(uvicorn.Server):
         )
 
     async def _settle(self) -> None:
-        await self.app.doors.settled.wait()
-        # The other doors stay as what was made before them does; so does, in the worst case, what a request holds now.
+        await self.opening.settled.wait()
+        # The application stays as what was made before it does; so does, in the worst case, what a request holds now.
         gc.freeze()
 
-    def _fail(self) -> None:
-        self.has_failed = self.should_exit = True
+    def _fail(self, error: BaseException) -> None:
+        self.failure, self.should_exit = error, True

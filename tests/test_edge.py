@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message
 
-from app.core.caching import PUBLIC, REVALIDATE
+from app.core.conditional import PUBLIC, REVALIDATE
 from tests.doors import Read, doors, every_read
 from tests.wishes import book, post_slot
 

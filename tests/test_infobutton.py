@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlmodel import col
 
 from app.content.tables import CodeSystem, ConditionRevision
-from app.core.caching import PUBLIC
+from app.core.conditional import PUBLIC
 from app.core.db import Database
 from app.core.settings import Settings
 from app.interop.infobutton import question

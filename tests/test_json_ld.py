@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.core.caching import PUBLIC
+from app.core.conditional import PUBLIC
 from app.core.db import Database
 from app.core.media_types import prefers
 from app.core.settings import Settings

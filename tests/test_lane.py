@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import event
 
 from app import replies
-from app.core.caching import PUBLIC
+from app.core.conditional import PUBLIC
 from app.core.db import Database
 from app.core.settings import Settings
 from app.main import create_app
@@ -260,7 +260,7 @@ async def test_long_headers_go_to_the_doors_and_are_not_remembered(apps: tuple[F
             answer = await client.get("/conditions", headers={"Accept-Language": languages})
             assert (answer.status_code, answer.headers["Content-Language"]) == (200, "es")
         assert pages.answered == before
-        assert len(app.lane._sorts) < 5  # type: ignore[attr-defined] # noqa: SLF001 - what would grow
+        assert len(app.front.lane._sorts) < 5  # type: ignore[attr-defined] # noqa: SLF001 - what would grow
 
 
 async def test_answers_from_memory_are_counted_in_the_log(
@@ -276,7 +276,7 @@ async def test_answers_from_memory_are_counted_in_the_log(
     async with app.router.lifespan_context(app):
         # Pages and lists of slots.
         app.state.published.answered += 3
-        app.listings.answered += 4
+        app.front.listings.answered += 4
         async with asyncio.timeout(10):
             while len(told()) < 2:  # noqa: ASYNC110 - told by nothing
                 await asyncio.sleep(0.05)

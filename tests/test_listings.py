@@ -94,7 +94,7 @@ async def test_memory_and_door_answer_alike(apps: tuple[FastAPI, FastAPI], monke
     memory, door = (httpx.AsyncClient(transport=_AsSent(app), base_url="http://carepath.test") for app in apps)
     for headers in (memory.headers, door.headers):
         headers.clear()
-    remembered = apps[0].listings  # type: ignore[attr-defined]
+    remembered = apps[0].front.listings  # type: ignore[attr-defined]
     for address in ADDRESSES:
         for sent in SENT:
             first = await memory.get(address, headers=sent)
@@ -107,7 +107,7 @@ async def test_memory_and_door_answer_alike(apps: tuple[FastAPI, FastAPI], monke
                     assert told(by_memory) == told(await door.request(method, address, headers=more))
                     assert re.fullmatch("[0-9a-f]{32}", by_memory.headers["X-Request-Id"])
             assert by_memory.headers["Cache-Control"] == "no-cache"
-    assert apps[1].listings.answered == 0  # type: ignore[attr-defined]
+    assert apps[1].front.listings.answered == 0  # type: ignore[attr-defined]
 
 
 async def test_who_asks_at_the_same_moment_gets_one_door_s_answer(
@@ -117,7 +117,7 @@ async def test_who_asks_at_the_same_moment_gets_one_door_s_answer(
     asked = listed_by(monkeypatch)
     answers = await asyncio.gather(*(client.get(LIST) for _ in range(20)))
     assert len({(answer.status_code, answer.content) for answer in answers}) == 1
-    assert (len(asked), app.listings.answered) == (1, 19)  # type: ignore[attr-defined]
+    assert (len(asked), app.front.listings.answered) == (1, 19)  # type: ignore[attr-defined]
 
 
 async def test_who_has_the_list_already_is_told_so_and_the_others_get_it_from_memory(
@@ -133,7 +133,7 @@ async def test_who_has_the_list_already_is_told_so_and_the_others_get_it_from_me
     others = [await client.get(LIST, headers=more) for more in ({}, {"If-None-Match": '"other"'})]
     assert [other.json()["items"] for other in others] == [[slot], [slot]]
     # The first was the admin's.
-    assert (len(asked), app.listings.answered) == (2, 21)  # type: ignore[attr-defined]
+    assert (len(asked), app.front.listings.answered) == (2, 21)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("megabytes", [0, 128])
@@ -208,7 +208,7 @@ async def test_each_write_of_this_process_is_seen_at_once(
             assert [item["seats_free"] for item in items] == ([free] if free else [])
         if free:
             await book(client, slot["id"])
-    assert app.listings.answered == 3  # type: ignore[attr-defined]
+    assert app.front.listings.answered == 3  # type: ignore[attr-defined]
 
 
 async def test_what_was_read_before_a_write_is_given_to_nobody_who_asks_after_it(
@@ -242,7 +242,7 @@ async def test_what_is_not_for_everybody_goes_on_to_the_door(
     app: FastAPI, client: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:
     slot = await post_slot(client, admin)
-    remembered = app.listings  # type: ignore[attr-defined]
+    remembered = app.front.listings  # type: ignore[attr-defined]
     for _ in range(2):
         credential = await client.get(LIST, headers=admin)
         assert (credential.json()["items"], credential.headers["Cache-Control"]) == ([slot], "no-store")
@@ -264,7 +264,7 @@ async def test_memory_stays_small_whatever_is_asked_for(
     app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     freeze(monkeypatch)
-    remembered = app.listings  # type: ignore[attr-defined]
+    remembered = app.front.listings  # type: ignore[attr-defined]
     monkeypatch.setattr(remembered, "_answers", answers.Answers(5 * (answers.AROUND + 12)))
     for number in range(20):
         await client.get(f"{LIST}?limit={number + 1}")
@@ -282,7 +282,7 @@ async def test_answers_from_memory_are_logged_only_on_request(
             await client.get(LIST)
             caplog.clear()
             await client.get(LIST)
-            assert app.listings.answered == 1
+            assert app.front.listings.answered == 1
         lines = [record.fields for record in caplog.records if record.msg == "request"]  # type: ignore[attr-defined]
         assert [(line["method"], line["route"], line["status"]) for line in lines] == (
             [("GET", LIST, 200)] if logs else []

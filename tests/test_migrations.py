@@ -10,11 +10,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Constraint, ForeignKeyConstraint, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
+import app.tables  # noqa: F401 - they are compared with the database
 from app.core import migrations, schema
+from app.core.declared_names import DECLARED
 from app.core.settings import Settings
 from tests.conftest import BACKENDS
 from tests.postgres import PostgresServer
@@ -83,6 +85,20 @@ def test_the_tables_are_what_the_code_declares(empty: Settings) -> None:
         # That it would be seen.
         connection.execute(text("DROP INDEX ix_outbox_messages_waiting"))
         assert [change[0] for change in drift(connection)] == ["add_index"]  # type: ignore[index]
+
+
+def test_the_names_that_are_written_down_are_those_that_the_tables_declare() -> None:
+    names = set[str]()
+    for table in SQLModel.metadata.tables.values():
+        names |= {str(index.name) for index in table.indexes}
+        names |= {str(constraint.name) for constraint in table.constraints if not is_deferred(constraint)}
+        names |= {f"{constraint.name} DEFERRED" for constraint in table.constraints if is_deferred(constraint)}
+    assert names == DECLARED
+
+
+def is_deferred(constraint: Constraint) -> bool:
+    """Whether it is looked at when a transaction ends."""
+    return isinstance(constraint, ForeignKeyConstraint) and constraint.initially == "DEFERRED"
 
 
 def test_the_names_in_the_catalogue_are_the_expected_ones_and_no_others(empty: Settings) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
 from app.content import schedule
@@ -12,6 +13,7 @@ from app.content.editorial_tables import (
 )
 from app.content.tables import Cause, ConditionPage, ConditionRevision, ContentVersion
 from app.core import clock
+from app.core.database_errors import is_temporary
 from app.core.db import Database
 from app.core.settings import Settings
 from app.delivery.tables import OutboxMessage
@@ -123,6 +125,18 @@ async def test_a_text_whose_whole_time_nobody_was_there_for_is_never_public(data
     assert len(await everything(database, ConditionRevision, col(ConditionRevision.published_by) == schedule.BY)) == 1
 
 
+async def publish_as_clocks_do(database: Database) -> None:
+    """Publish what is due; who has waited for its turn for too long looks again."""
+    while True:
+        try:
+            await schedule.publish_due(database)
+        except DBAPIError as error:
+            if not is_temporary(error):
+                raise
+        else:
+            return
+
+
 async def test_several_that_race_publish_each_text_once(settings: Settings, database: Database) -> None:
     slugs = {f"synthetic-{number}" for number in range(12)}
     await run(database, *(scheduled(within(-1), slug) for slug in slugs))
@@ -132,7 +146,7 @@ async def test_several_that_race_publish_each_text_once(settings: Settings, data
     (before,) = await everything(database, ContentVersion)
     others = [Database(settings) for _ in range(3)]
     try:
-        await asyncio.gather(*(schedule.publish_due(each) for each in (database, *others)))
+        await asyncio.gather(*(publish_as_clocks_do(each) for each in (database, *others)))
     finally:
         await asyncio.gather(*(other.close() for other in others))
     assert await public_slugs(database) == slugs

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 
 from app.content import page_addresses
 from app.content.tables import Condition, ConditionPage
-from app.core.caching import PUBLIC
+from app.core.conditional import PUBLIC
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.settings import Settings

@@ -5,7 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import MISSING
-from sqlalchemy import Row
+from sqlalchemy import Row, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.content import locales, page_queries, review
@@ -23,9 +25,15 @@ from app.content.shapes import (
     UrgencySignPublic,
     WhatToBringPublic,
 )
+from app.content.tables import ConditionPage
 from app.core import clock
 from app.core.db import rows
 from app.core.shapes import DEFAULT_LOCALE, Named
+
+
+async def is_any_published(source: AsyncSession | AsyncConnection) -> bool:
+    """Whether there is a page at all."""
+    return bool((await rows(source, select(exists(select(col(ConditionPage.id))))))[0][0])
 
 
 async def get_published(session: AsyncSession, slug: str, locale: str = DEFAULT_LOCALE) -> ConditionPublic:

@@ -11,10 +11,11 @@ from sqlmodel import SQLModel
 LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
-def constraint_of(error: IntegrityError) -> str | None:
+def constraint_of(error: IntegrityError, tables: MetaData = SQLModel.metadata) -> str | None:
     """The name of the violated constraint. Never the error's text, which carries values on PostgreSQL.
 
-    SQLite names checks and our triggers, but tells columns for unique ones and nothing for foreign keys.
+    SQLite names checks and our triggers, but tells columns for unique ones, which are looked up in `tables`, and
+    nothing for foreign keys.
     """
     diagnosis = getattr(error.orig, "diag", None)
     if diagnosis is not None:
@@ -22,7 +23,7 @@ def constraint_of(error: IntegrityError) -> str | None:
         return name
     kind, _, subject = str(error.orig.args[0] if error.orig else "").partition(" constraint failed: ")
     if kind == "UNIQUE":
-        return _unique_names(SQLModel.metadata).get(subject)
+        return _unique_names(tables).get(subject)
     # A trigger raises its own name. A foreign key says no name.
     return subject or (kind if re.fullmatch(r"(ck|ex)_\w+", kind) else None)
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import logs
 from app.core.errors import BodyTooLarge, InternalError
 from app.core.ids import new_request_id
-from app.core.problems import render
+from app.core.refusals import render
 
 MAX_BODY_BYTES = 64 * 1024
 # Of a page's text, and of the order of thousands: they are sent to these addresses.
@@ -31,18 +31,20 @@ _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"
 class Edge:
     """Gives each request an id, answers HEAD as GET without a body, and logs one line a request.
 
-    It also keeps answers to callers with a credential out of every cache.
+    It also keeps answers to callers with a credential out of every cache. `began` is what the performance counter said
+    when the request came, where that was not just now.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, began: float | None = None) -> None:
         self.app = app
+        self.began = began
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = time.perf_counter()
+        began = self.began or time.perf_counter()
         headers = dict(scope["headers"])
         request_id = request_id_of(headers)
         # A copy: the server looks at its own to learn whether the answer has a body.

@@ -10,7 +10,8 @@ from pydantic.json_schema import models_json_schema
 
 from app.core.caching import ConditionalRoute, PublicRoute
 from app.core.faults import FieldProblem
-from app.core.problems import MEDIA_TYPE, Problem
+from app.core.problems import Problem
+from app.core.refusals import MEDIA_TYPE
 
 _REFS = "#/components/schemas/"
 _HEADERS: dict[str, Any] = {

@@ -1,6 +1,5 @@
-"""Refusals over HTTP: RFC 9457 `application/problem+json`, in answers and in the OpenAPI file."""
+"""Every refusal becomes a problem, the framework's and the database's own included; and what the OpenAPI file says."""
 
-import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -25,10 +24,10 @@ from app.core.errors import (
     Unavailable,
     refusal_for,
 )
-from app.core.faults import NOT_JSON, FieldProblem, described, faults_of, named
+from app.core.faults import NOT_JSON, FieldProblem, described, faults_of
+from app.core.refusals import MEDIA_TYPE, render
 from app.core.shapes import ResponseShape
 
-MEDIA_TYPE = "application/problem+json"
 _BY_STATUS: Mapping[int, type[Refusal]] = {r.status: r for r in (NotFound, MethodNotAllowed, BodyTooLarge)}
 _EXAMPLE_REQUEST_ID = "01993b2e5f7c7d0c8a2b6f4e1d3c5a79"
 
@@ -43,18 +42,6 @@ class Problem(ResponseShape):
     code: str = Field(description="Stable name of the problem, for programs.")
     request_id: str = Field(description="Quote it when you report the problem.")
     errors: list[FieldProblem] | MISSING = Field(default=MISSING, description="Each thing wrong with the request.")
-
-
-def render(refusal: Refusal, request_id: str) -> Response:
-    """The answer that a refusal becomes."""
-    body = {**described(type(refusal)), "request_id": request_id, **refusal.extra, **named(refusal)}
-    headers = {}
-    if refusal.retry_after is not None:
-        headers["Retry-After"] = str(refusal.retry_after)
-    if refusal.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(content, refusal.status, headers, media_type=MEDIA_TYPE)
 
 
 def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:

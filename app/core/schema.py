@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, ForeignKeyConstraint, inspect, text
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, inspect, text
+
+from app.core.declared_names import DECLARED
 
 # Guards that no table can declare, by the databases that have them under this name. A PostgreSQL trigger serves
 # several events, a SQLite trigger one.
@@ -90,15 +91,7 @@ def missing_guards(connection: Connection) -> list[str]:
 
 def expected_names(dialect: str) -> frozenset[str]:
     """Every name that the tables and the guards have on this database."""
-    names = set(GUARDS[dialect])
-    for table in SQLModel.metadata.tables.values():
-        names |= {str(index.name) for index in table.indexes}
-        # SQLite keeps the names of what the CREATE TABLE names, foreign keys included.
-        names |= {
-            f"{constraint.name} DEFERRED" if _is_deferred(constraint) else str(constraint.name)
-            for constraint in table.constraints
-        }
-    return frozenset(names)
+    return DECLARED | GUARDS[dialect]
 
 
 def live_names(connection: Connection) -> frozenset[str]:
@@ -131,7 +124,3 @@ def _live_in_sqlite(connection: Connection) -> frozenset[str]:
         else:
             names.add(name)
     return frozenset(names)
-
-
-def _is_deferred(constraint: Any) -> bool:
-    return isinstance(constraint, ForeignKeyConstraint) and constraint.initially == "DEFERRED"

@@ -13,6 +13,7 @@ from app.core.errors import InvalidInput
 from app.core.paging import next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import ListShape
+from app.page_answers import languages_of, say
 from app.routers.deps import ALWAYS, CategorySlug, HouseInUse, ReadSession
 from app.routers.former_slugs import SlugRoute, moved
 from app.routers.languages import (
@@ -21,8 +22,6 @@ from app.routers.languages import (
     AcceptLanguage,
     AskedLocale,
     LocalizedQuery,
-    languages_of,
-    say,
 )
 
 router = APIRouter(prefix="/categories", tags=["Categories"], route_class=SlugRoute, responses=responses(*ALWAYS))
@@ -47,11 +46,11 @@ async def list_categories(
 
     Each with the number of its published conditions.
     """
-    languages = await languages_of(house, accept_language, query.locale)
+    languages = await languages_of(house.published, accept_language, query.locale)
     found = await categories.list_published(
         session, limit=query.limit + 1, after=query.position(small, str), languages=languages
     )
-    await say(house, response, languages[0])
+    await say(house.published, response, languages[0])
     page, last = page_of(found, query.limit)
     return CategoryList(
         items=[category for category, _ in page], next=next_link(request, response, last, itemgetter(1))
@@ -72,8 +71,8 @@ async def read_category(
 
     With all of its published conditions, by name.
     """
-    languages = await languages_of(house, accept_language, locale)
+    languages = await languages_of(house.published, accept_language, locale)
     found, version, language = await categories.get_published(session, slug, languages=languages)
     request.state.version = version
-    await say(house, response, language, address=f"/categories/{slug}")
+    await say(house.published, response, language, address=f"/categories/{slug}")
     return found

@@ -19,10 +19,12 @@ from app.content.errors import (
     TreatmentOptionNotFound,
 )
 from app.content.shapes import Moved
-from app.core.caching import PUBLIC, FreshRoute, PublicRoute
+from app.core.caching import FreshRoute, PublicRoute
+from app.core.conditional import PUBLIC
 from app.core.db import Database
 from app.core.errors import Refusal
-from app.core.problems import render, responses
+from app.core.problems import responses
+from app.core.refusals import render
 from app.routers.deps import PathSlug
 
 _SUBJECTS: Final[dict[type[Refusal], Subject]] = {

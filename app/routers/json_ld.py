@@ -6,14 +6,13 @@ from fastapi import APIRouter, Request, Response
 
 from app.content import page_times, pages
 from app.content.errors import ConditionNotFound
-from app.content.shapes import ConditionPublic
 from app.core.errors import InvalidInput
-from app.core.media_types import prefers
 from app.core.problems import responses
-from app.interop.schema_org import CONTEXT, MEDIA_TYPE, medical_web_page_bytes
+from app.interop.schema_org import CONTEXT, MEDIA_TYPE
+from app.page_answers import JsonLdAnswer, json_ld_of, languages_of, say
 from app.routers.deps import ALWAYS, ConditionSlug, HouseInUse, ReadSession
 from app.routers.former_slugs import SlugRoute, moved
-from app.routers.languages import AT_ITS_ADDRESS, AcceptLanguage, AskedLocale, languages_of, say
+from app.routers.languages import AT_ITS_ADDRESS, AcceptLanguage, AskedLocale
 
 # What the OpenAPI file says of it: the frame of it, whose parts schema.org describes.
 CONTENT: Final[dict[str, Any]] = {
@@ -69,12 +68,6 @@ _MOVED[308]["content"] = {
 }
 
 
-class JsonLdAnswer(Response):
-    """A page as JSON-LD."""
-
-    media_type = MEDIA_TYPE
-
-
 router = APIRouter(
     prefix="/conditions",
     tags=["Web"],
@@ -111,20 +104,10 @@ async def read_condition_json_ld(
     to this API (`CAREPATH_FRONTEND_URL`), they are left out. The page's own address answers the same to whoever
     prefers `application/ld+json` to `application/json`.
     """
-    languages = await languages_of(house, accept_language, locale)
+    languages = await languages_of(house.published, accept_language, locale)
     page = await pages.get_published(session, slug, await pages.language_for(session, slug, languages))
     answer = json_ld_of(page, house.settings.frontend_url)
     request.state.version = page.revision
     changed_at = await page_times.changed_at(session, page)
-    await say(house, answer, page.locale, address=f"/conditions/{slug}", changed_at=changed_at)
+    await say(house.published, answer, page.locale, address=f"/conditions/{slug}", changed_at=changed_at)
     return answer
-
-
-def is_preferred(request: Request) -> bool:
-    """Whether the client would rather have JSON-LD than JSON."""
-    return prefers(", ".join(request.headers.getlist("accept")), MEDIA_TYPE, "application/json")
-
-
-def json_ld_of(page: ConditionPublic, frontend_url: str | None) -> Response:
-    """The JSON-LD of a page."""
-    return JsonLdAnswer(medical_web_page_bytes(page, frontend_url=frontend_url))

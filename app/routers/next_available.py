@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.consultations import availability
 from app.consultations.availability import NextAvailable
 from app.content.errors import ConditionNotFound
-from app.core.caching import REVALIDATE
+from app.core.conditional import REVALIDATE
 from app.core.problems import responses
 from app.routers.deps import ALWAYS, ConditionSlug, HouseInUse
 from app.routers.former_slugs import SlugRoute, moved

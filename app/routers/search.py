@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from app.content.editorial_tables import Subject
+from app.content.search import Search
 from app.content.search_queries import Stage
 from app.content.search_ranks import Position
 from app.content.search_shapes import SearchAnswer
@@ -14,8 +15,9 @@ from app.core.errors import InvalidInput
 from app.core.paging import PageQuery, next_link, small
 from app.core.problems import responses
 from app.core.shapes import Line, Slug
+from app.page_answers import languages_of, say
 from app.routers.deps import ALWAYS, HouseInUse
-from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, LocalizedQuery, languages_of, say
+from app.routers.languages import IN_ITS_LANGUAGE, AcceptLanguage, LocalizedQuery
 
 router = APIRouter(tags=["Search"], route_class=PublicRoute, responses=responses(*ALWAYS))
 
@@ -25,6 +27,14 @@ WORDS = (
     "typos anywhere; where nothing has, any of them. A code is found too. Signs have no meaning, and words after the "
     "twelfth are not looked for."
 )
+
+
+async def _search(request: Request) -> Search:
+    search: Search = request.app.state.search
+    return search
+
+
+SearchInUse = Annotated[Search, Depends(_search)]
 
 
 class SearchQuery(LocalizedQuery):
@@ -50,6 +60,7 @@ async def search_content(
     request: Request,
     response: Response,
     house: HouseInUse,
+    search: SearchInUse,
     accept_language: AcceptLanguage = None,
 ) -> SearchAnswer:
     """Search conditions, treatments and categories.
@@ -58,8 +69,8 @@ async def search_content(
     texts; words as written count more than beginnings, these more than typos. What is published is found within a
     second.
     """
-    languages = await languages_of(house, accept_language, query.locale)
-    items, facets, last = await house.search.find(
+    languages = await languages_of(house.published, accept_language, query.locale)
+    items, facets, last = await search.find(
         query.q,
         limit=query.limit,
         languages=languages,
@@ -67,5 +78,5 @@ async def search_content(
         category=query.category,
         after=position_of(query),
     )
-    await say(house, response, languages[0])
+    await say(house.published, response, languages[0])
     return SearchAnswer(items=items, facets=facets, next=next_link(request, response, last, tuple))

@@ -21,7 +21,8 @@ from app.content import slugs
 from app.core.bodies import spooled
 from app.core.caching import FreshRoute
 from app.core.errors import MediaTypeUnsupported, VersionNeeded, VersionStale
-from app.core.problems import render, responses
+from app.core.problems import responses
+from app.core.refusals import render
 from app.routers.consultation_slots import CHANGE, SlotId
 from app.routers.deps import ALWAYS, BODY, HouseInUse, IfMatch, SlotsWriter, WriteSession, with_api_key
 from app.routers.present_slugs import with_present_slugs

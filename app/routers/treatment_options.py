@@ -13,6 +13,7 @@ from app.core.errors import InvalidInput
 from app.core.paging import next_link, page_of, small
 from app.core.problems import responses
 from app.core.shapes import ListShape
+from app.page_answers import languages_of, say
 from app.routers.deps import ALWAYS, HouseInUse, ReadSession, TreatmentSlug
 from app.routers.former_slugs import SlugRoute, moved
 from app.routers.languages import (
@@ -21,8 +22,6 @@ from app.routers.languages import (
     AcceptLanguage,
     AskedLocale,
     LocalizedQuery,
-    languages_of,
-    say,
 )
 
 router = APIRouter(
@@ -52,11 +51,11 @@ async def list_treatment_options(
 
     Each with the number of published conditions that it is offered for.
     """
-    languages = await languages_of(house, accept_language, query.locale)
+    languages = await languages_of(house.published, accept_language, query.locale)
     found = await treatment_options.list_published(
         session, limit=query.limit + 1, after=query.position(small, str), languages=languages
     )
-    await say(house, response, languages[0])
+    await say(house.published, response, languages[0])
     page, last = page_of(found, query.limit)
     return TreatmentList(
         items=[treatment for treatment, _ in page], next=next_link(request, response, last, itemgetter(1))
@@ -77,8 +76,8 @@ async def read_treatment_option(
 
     With every condition that it is offered for, and what each page says of it.
     """
-    languages = await languages_of(house, accept_language, locale)
+    languages = await languages_of(house.published, accept_language, locale)
     found, version, language = await treatment_options.get_published(session, slug, languages=languages)
     request.state.version = version
-    await say(house, response, language, address=f"/treatment-options/{slug}")
+    await say(house.published, response, language, address=f"/treatment-options/{slug}")
     return found
