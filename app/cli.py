@@ -26,8 +26,8 @@ def main() -> None:
 def serve(host: str | None, port: int | None) -> None:
     """Serve the API.
 
-    In development the database is made, migrated and seeded first, and a key ring is made where there is none. In
-    production all of that must be there.
+    In development the database is made, migrated and seeded, and a key ring is made where there is none. In production
+    all of that must be there.
     """
     # Nothing of what a start imports is garbage: looking for it costs a sixth of the start.
     gc.disable()

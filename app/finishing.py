@@ -28,10 +28,18 @@ _PAGE: Final = re.compile(r"/conditions/([^/]+)")
 
 def is_worth_keeping(scope: Scope) -> bool:
     """Whether this asks for something that many ask for."""
-    if scope["type"] != "http" or scope["method"] != "GET" or not _PATH.fullmatch(scope["path"]):
+    if scope["type"] != "http" or scope["method"] != "GET" or not _PATH.fullmatch(scope["path"]) or has_body(scope):
         return False
     query = scope["query_string"].decode("latin-1")
     return len(query) <= _LONGEST_QUERY and _PARAMETERS.issuperset(parse_qs(query, keep_blank_values=True))
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a request says that it has a body."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        for name, value in scope["headers"]
+    )
 
 
 def finish(messages: Sequence[Message], path: str, *, cache_control: str = PUBLIC) -> FinishedAnswer | None:

@@ -8,7 +8,6 @@ from functools import cache
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.types import Receive, Scope, Send
 
@@ -25,7 +24,7 @@ from app.core.db import Database
 from app.core.edge import Edge, Finish, LastResort
 from app.core.problems import answer_with_problems
 from app.core.settings import Settings
-from app.doors import routers
+from app.doors import routes
 from app.front import Front
 from app.replies import counted
 
@@ -102,7 +101,6 @@ def create_app(settings: Settings, front: Front | None = None) -> Application:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(settings),
-        generate_unique_id_function=lambda route: route.name,
         telemetry=_NO_TELEMETRY,
     )
     app.front = front or Front(settings)
@@ -111,13 +109,11 @@ def create_app(settings: Settings, front: Front | None = None) -> Application:
     app.state.settings, app.state.writes = settings, writes
     app.state.policy = Policy.of_hospital(settings)
     app.state.openapi_bytes = cache(lambda: json.dumps(app.openapi(), ensure_ascii=False, indent=2).encode() + b"\n")
-    doors = routers(settings)
-    for router in doors:
-        app.include_router(router)
-    routes = [route for router in doors for route in router.routes if isinstance(route, APIRoute)]
-    app.state.plain_paths = frozenset(route.path for route in routes if "{" not in route.path)
-    app.openapi = cache(lambda: openapi.describe(app, routes))  # type: ignore[method-assign]
-    answer_with_problems(app, routes)
+    doors = list(routes(settings))
+    app.router.routes.extend(doors)
+    app.state.plain_paths = frozenset(route.path for route in doors if "{" not in route.path)
+    app.openapi = cache(lambda: openapi.describe(app, doors))  # type: ignore[method-assign]
+    answer_with_problems(app, doors)
     # From the innermost to the outermost.
     app.add_middleware(Finish, tasks=writes)
     app.add_middleware(LastResort)
@@ -135,7 +131,7 @@ def _lifespan(settings: Settings) -> Callable[[Application], AbstractAsyncContex
             published = PublishedPages(database, memory_mb=settings.pages_memory_mb)
             app.front.remember(database, published)
             due = timer.kept(database, needs_approval=settings.needs_approval)
-            async with due, at_work(app, database, published):
+            async with due, published.kept_fresh(), at_work(app, database, published):
                 yield
         finally:
             await database.close()
@@ -145,18 +141,22 @@ def _lifespan(settings: Settings) -> Callable[[Application], AbstractAsyncContex
 
 @asynccontextmanager
 async def at_work(app: Application, database: Database, published: PublishedPages) -> AsyncIterator[None]:
-    """What lives as long as the application answers, with a database that has its guards and whose schedule is kept."""
+    """What lives as long as the application answers.
+
+    The database has its guards; its schedule and what is remembered of it are kept already.
+    """
     state = app.state
     state.database, state.published = database, published
     state.keyring = crypto.load_keyring(state.settings.keyring_path)
     state.search = Search(database)
     state.brief = BriefMemory(database)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(published.kept_fresh())
-        await stack.enter_async_context(counted(published, app.front.listings))
-        await stack.enter_async_context(state.search.kept_fresh())
-        if state.settings.sqlite_path is not None:
-            await stack.enter_async_context(worker.alongside(database, state.keyring, state.settings))
-        yield
-    # Writes outlive their requests: see Finish.
-    await asyncio.gather(*state.writes, return_exceptions=True)
+    try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(counted(published, app.front.listings))
+            await stack.enter_async_context(state.search.kept_fresh())
+            if state.settings.sqlite_path is not None:
+                await stack.enter_async_context(worker.alongside(database, state.keyring, state.settings))
+            yield
+    finally:
+        # Writes outlive their requests: see Finish.
+        await asyncio.gather(*state.writes, return_exceptions=True)

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Final
+from typing import Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,11 +20,12 @@ from app.core import logs
 from app.core.conditional import PUBLIC, conditional, pack
 from app.core.cors import with_cors
 from app.core.db import Database
-from app.core.edge import Edge
+from app.core.edge import BEGAN, Edge
 from app.core.errors import Unavailable
 from app.core.refusals import render
 from app.core.settings import Settings
 from app.core.shapes import MAX_SLUG
+from app.finishing import has_body
 from app.front import Front
 from app.page_answers import languages_of, page_answer
 
@@ -32,8 +33,8 @@ from app.page_answers import languages_of, page_answer
 # down. It is cut short by whoever asks for what is not loaded.
 HEAD_START: Final = 0.3
 _PAGE: Final = re.compile(rf"/conditions/([a-z0-9-]{{1,{MAX_SLUG}}})")
-# What a request has that is for the application to understand.
-_FOR_APPLICATION: Final = frozenset({b"authorization", b"content-length", b"transfer-encoding"})
+# The application at work, as long as the block runs, on this database and with this memory.
+Work: TypeAlias = Callable[[Database, PublishedPages], AbstractAsyncContextManager[ASGIApp]]
 
 
 class Opening:
@@ -54,34 +55,36 @@ class Opening:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        began = time.perf_counter()
+        # It counts from here, however long it waits.
+        scope["state"] = {**scope.get("state", {}), BEGAN: time.perf_counter()}
         page = await self._page(scope)
-        if page is not None:
-            answer = with_cors(_at_its_route(page), self._settings.cors_origins)
-            await Edge(answer, began=began)(scope, receive, send)
+        if page is None:
+            self._wanted.set()
+            await self.settled.wait()
+        if page is None and self._app is not None:
+            await self._app(scope, receive, send)
             return
-        self._wanted.set()
-        await self.settled.wait()
-        await (self._app or Edge(_refuse))(scope, receive, send)
+        answer = _refuse if page is None else _at_its_route(page)
+        await Edge(with_cors(answer, self._settings.cors_origins))(scope, receive, send)
 
     @asynccontextmanager
     async def going_on(
-        self,
-        load: Callable[[Database, PublishedPages], AbstractAsyncContextManager[ASGIApp]],
-        on_failure: Callable[[BaseException], None],
+        self, load: Callable[[], Work], on_failure: Callable[[BaseException], None]
     ) -> AsyncIterator[None]:
-        """Load the application, and let it answer as long as the block runs.
+        """Load the application in a thread, and let it answer as long as the block runs.
 
-        `on_failure` is told where it cannot be loaded, or fails to end.
+        `on_failure` is told where it cannot be loaded, cannot work, or fails to end.
         """
         stop = asyncio.Event()
 
         async def go_on() -> None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), HEAD_START)
-            if stop.is_set():
+            # Looked at once more in between: what is to end begins nothing.
+            work = None if stop.is_set() else await asyncio.to_thread(load)
+            if work is None or stop.is_set():
                 return
-            async with load(self._database, self._published) as app:
+            async with work(self._database, self._published) as app:
                 self._app = app
                 self._front.let_answer(app)
                 self.settled.set()
@@ -97,7 +100,8 @@ class Opening:
         going = asyncio.create_task(go_on())
         going.add_done_callback(end)
         try:
-            yield
+            async with self._published.kept_fresh():
+                yield
         finally:
             stop.set()
             self._wanted.set()
@@ -105,10 +109,10 @@ class Opening:
 
     async def _page(self, scope: Scope) -> Response | None:
         """The page that is asked for; None for anything else, and for what is not simply found."""
-        page = _PAGE.fullmatch(scope["path"])
-        if page is None or scope["method"] not in {"GET", "HEAD"} or scope["query_string"]:
+        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or scope["query_string"]:
             return None
-        if any(name in _FOR_APPLICATION for name, _ in scope["headers"]):
+        page = _PAGE.fullmatch(scope["path"])
+        if page is None or has_body(scope) or any(name == b"authorization" for name, _ in scope["headers"]):
             return None
         request = Request({**scope, "state": {}})
         try:
@@ -118,10 +122,10 @@ class Opening:
                 answer = await page_answer(
                     request, session, self._published, page[1], languages=languages, frontend_url=url
                 )
+            await pack(request, answer)
+            return conditional(request, answer, PUBLIC)
         except Exception:  # noqa: BLE001 - the application meets the same, and knows how to say so
             return None
-        await pack(request, answer)
-        return conditional(request, answer, PUBLIC)
 
 
 class _Route:
@@ -139,4 +143,5 @@ def _at_its_route(answer: Response) -> ASGIApp:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    logs.event("refused", request_id=scope["state"]["request_id"], code=Unavailable.code)
     await render(Unavailable(), scope["state"]["request_id"])(scope, receive, send)

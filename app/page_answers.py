@@ -1,6 +1,6 @@
 """Answers with what is public: a condition's page whole, and in which language any answer is.
 
-Nothing here knows the web framework, so that a process that starts can answer with a page before that is loaded.
+Nothing here needs FastAPI, so that a process that starts can answer with a page before that is loaded.
 """
 
 from datetime import UTC, datetime

@@ -28,7 +28,7 @@ from app.core.errors import NotReady
 from app.core.protocol import DeadlineProtocol, keep_deadlines
 from app.core.settings import Settings
 from app.front import Front
-from app.opening import Opening
+from app.opening import Opening, Work
 
 if TYPE_CHECKING:
     from app.content.seeding import Seeded
@@ -162,22 +162,23 @@ async def _plant_own(database: Database) -> None:
         print(f"carepath: {error.args[0]}", file=sys.stderr)
 
 
-@asynccontextmanager
-async def loaded(
-    settings: Settings, front: Front, database: Database, published: PublishedPages, *, plants: bool = False
-) -> AsyncIterator[ASGIApp]:
-    """The application at work, imported and made in a thread; `plants` to publish Carepath's own seed before it is."""
+def load(settings: Settings, front: Front, *, plants: bool = False) -> Work:
+    """Import and make the application; `plants` to publish Carepath's own seed before it works."""
+    from app import main  # noqa: PLC0415 - half of what a start imports
 
-    def make() -> Any:
-        from app import main  # noqa: PLC0415 - half of what a start imports
-
-        return main, main.create_app(settings, front)
-
-    main, app = await asyncio.to_thread(make)
     if plants:
-        await _plant_own(database)
-    async with main.at_work(app, database, published):
-        yield app.behind_front
+        # Here, in the thread, what `_plant_own` will want.
+        from app.content import seed_files, seeding  # noqa: F401, PLC0415
+    app = main.create_app(settings, front)
+
+    @asynccontextmanager
+    async def work(database: Database, published: PublishedPages) -> AsyncIterator[ASGIApp]:
+        if plants:
+            await _plant_own(database)
+        async with main.at_work(app, database, published):
+            yield app.behind_front
+
+    return work
 
 
 async def _examine(settings: Settings, database: Database) -> None:
@@ -247,20 +248,16 @@ class _Server(uvicorn.Server):
         database = Database(self.settings)
         try:
             await _examine(self.settings, database)
-            is_planted = self.settings.is_production or await _plant_first(database)
+            plants = not self.settings.is_production and not await _plant_first(database)
             listener = _listen(*self.place)
             self.opening = Opening(self.settings, self.front, database)
-            # What was made until now stays: no collection needs to look at it again.
-            gc.freeze()
-            # A request makes thousands of objects and few circles: to look for these less often saves it a tenth.
-            gc.set_threshold(10_000, 20, 20)
-            gc.enable()
-            # The server re-raises the signal that ended it; an orderly end is no error.
+            # The server re-raises the signal that ended it; an orderly end is no error. One that comes before it looks
+            # for any is not lost either.
             for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: None)
-            load = partial(loaded, self.settings, self.front, plants=not is_planted)
+                signal.signal(number, lambda *_: setattr(self, "should_exit", True))
+            made = partial(load, self.settings, self.front, plants=plants)
             due = timer.kept(database, needs_approval=self.settings.needs_approval)
-            async with due, self.opening.going_on(load, self._fail):
+            async with due, self.opening.going_on(made, self._fail):
                 await super().serve([listener])
         finally:
             await database.close()
@@ -285,8 +282,12 @@ class _Server(uvicorn.Server):
 
     async def _settle(self) -> None:
         await self.opening.settled.wait()
-        # The application stays as what was made before it does; so does, in the worst case, what a request holds now.
+        # What was made until now stays, so no collection needs to look at it again; in the worst case what a request
+        # holds now stays too.
         gc.freeze()
+        # A request makes thousands of objects and few circles: to look for these less often saves it a tenth.
+        gc.set_threshold(10_000, 20, 20)
+        gc.enable()
 
     def _fail(self, error: BaseException) -> None:
         self.failure, self.should_exit = error, True

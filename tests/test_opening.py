@@ -8,23 +8,21 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
-from starlette.types import ASGIApp
 
-from app import main, opening, server, worker
-from app.content.published import PublishedPages
+from app import doors, main, opening, server, worker
 from app.content.seed_files import SeedInvalid
 from app.core.db import Database
 from app.core.logs import JsonLines
 from app.core.settings import Settings
-from app.doors import routers
 from app.front import Front
 from app.main import create_app
 from app.opening import Opening
@@ -34,6 +32,8 @@ from tests.processes import environment_of
 
 SECRET = "hunter2"
 PAGE = "/conditions/acute-lymphoblastic-leukemia"
+FRONTEND = "https://frontend.example"
+CATEGORY = {"slug": "hematologic-malignancies", "name": "Hematologic Malignancies"}
 # As `Opening` answers them itself, and as the application must.
 HEADERS: tuple[dict[str, str], ...] = (
     {},
@@ -43,8 +43,9 @@ HEADERS: tuple[dict[str, str], ...] = (
     {"Accept": "application/ld+json"},
     {"If-None-Match": "*"},
     {"If-None-Match": '"1-none"'},
-    {"Origin": "https://frontend.example"},
+    {"Origin": FRONTEND},
     {"Origin": "https://elsewhere.example"},
+    {"Content-Length": "0"},
     {"Authorization": "Bearer nobody"},
 )
 # Of pages and of others, taken and refused.
@@ -82,26 +83,19 @@ class Started:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client of it, while it goes on."""
-        transport = httpx.ASGITransport(self.front)
+        transport, load = httpx.ASGITransport(self.front), partial(server.load, self.settings, self.front)
         async with (
-            self.opening.going_on(self.load, self.failures.append),
+            self.opening.going_on(load, self.failures.append),
             httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
         ):
             yield client
-
-    @asynccontextmanager
-    async def load(self, database: Database, published: PublishedPages) -> AsyncIterator[ASGIApp]:
-        """As a server does."""
-        async with server.loaded(self.settings, self.front, database, published) as app:
-            yield app
 
 
 @pytest.fixture
 async def started(settings: Settings, database: Database) -> AsyncIterator[Started]:
     """A server that has begun, with a page in two languages."""
-    category = {"slug": "hematologic-malignancies", "name": "Hematologic Malignancies"}
-    await publish(database, "acute-lymphoblastic-leukemia", locale="es", name="Leucemia", category=category)
-    started = Started(settings.model_copy(update={"cors_origins": ("https://frontend.example",)}))
+    await publish(database, "acute-lymphoblastic-leukemia", locale="es", name="Leucemia", category=CATEGORY)
+    started = Started(settings.model_copy(update={"cors_origins": (FRONTEND,)}))
     yield started
     await started.database.close()
 
@@ -173,6 +167,38 @@ async def test_a_page_is_answered_while_the_application_is_loaded(
         assert started.front.lane.published.answered == 2
 
 
+async def test_an_early_page_in_memory_is_not_kept_longer_than_a_late_one(
+    started: Started, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "HEAD_START", 3_600)
+    async with started.client() as client:
+        assert "Synthetic words" not in (await client.get(PAGE)).text
+        await publish(database, "acute-lymphoblastic-leukemia", category=CATEGORY, overview="Synthetic words.")
+        async with asyncio.timeout(1):
+            while True:
+                answer = await client.get(PAGE)
+                if "Synthetic words" in answer.text:
+                    break
+                await asyncio.sleep(0.02)
+    assert started.front.lane.published.answered > 0
+
+
+async def test_how_long_somebody_waited_for_the_application_is_logged(
+    started: Started, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wait(settings: Settings, front: Front) -> FastAPI:
+        time.sleep(0.3)
+        return create_app(settings, front)
+
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(main, "create_app", wait)
+    async with started.client() as client:
+        assert (await client.get("/health/live")).status_code == 200
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records if record.name != "httpx"]
+    (line,) = (line for line in lines if line["event"] == "request")
+    assert line["milliseconds"] >= 300
+
+
 async def test_each_early_page_is_a_line_in_the_log(started: Started, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with started.client() as client:
@@ -193,9 +219,48 @@ async def test_a_process_that_ends_at_once_begins_nothing(started: Started, monk
         pass
     assert (begun, started.failures) == ([], [])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(started.front), base_url="http://testserver") as client:
-        answer = await client.get("/health/live")
+        answer = await client.get("/health/live", headers={"Origin": FRONTEND})
+    assert answer.headers["access-control-allow-origin"] == FRONTEND
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_process_that_ends_while_it_loads_begins_nothing(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[object] = []
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def wait(settings: Settings, front: Front) -> FastAPI:
+        begun.set()
+        assert may_go_on.wait(20)
+        return create_app(settings, front)
+
+    monkeypatch.setattr(main, "create_app", wait)
+    monkeypatch.setattr(main, "at_work", at_work.append)
+    async with started.client():
+        assert await asyncio.to_thread(begun.wait, 20)
+        threading.Timer(0.2, may_go_on.set).start()
+    assert (at_work, started.failures) == ([], [])
+
+
+async def test_a_write_comes_to_its_end_whatever_else_fails_to(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[bool] = []
+
+    @asynccontextmanager
+    async def fail_to_end(*_: object) -> AsyncIterator[None]:
+        yield
+        raise LookupError
+
+    async def write() -> None:
+        await asyncio.sleep(0.2)
+        done.append(True)
+
+    monkeypatch.setattr(main, "counted", fail_to_end)
+    with pytest.raises(LookupError):
+        async with app.router.lifespan_context(app):
+            app.state.writes.add(asyncio.create_task(write()))
+    assert done
 
 
 async def test_where_it_cannot_be_loaded_the_server_is_told_and_pages_are_answered_until_it_ends(
@@ -227,6 +292,28 @@ def test_a_server_whose_own_seed_is_wrong_says_so_and_ends(settings: Settings, t
     assert ended.stderr.splitlines()[-1] == "carepath: a.yaml:1: slug: is required"
 
 
+def test_a_server_that_is_to_end_before_it_listens_ends(tmp_path: Path) -> None:
+    names = "from app.content import schedule; from tests.test_opening import look_slowly"
+    code = f"{names}; schedule.publish_due = look_slowly; from app.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "serve", "--port", "0"],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "looks\n"
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_an_application_takes_the_doors_as_they_are(settings: Settings) -> None:
+    # What the framework makes of included ones it makes in the event loop, for a quarter of a second.
+    assert create_app(settings).router.routes == list(doors.routes(settings))
+
+
 def test_a_page_needs_neither_the_framework_nor_other_doors() -> None:
     loaded = names("import sys, app.server; print(*sys.modules)")
     assert "app.content.pages" in loaded
@@ -235,7 +322,7 @@ def test_a_page_needs_neither_the_framework_nor_other_doors() -> None:
 
 
 def test_doors_with_an_address_stand_ahead_of_those_that_take_its_last_part_for_an_id(settings: Settings) -> None:
-    routes = [route for router in routers(settings) for route in router.routes if isinstance(route, APIRoute)]
+    routes = list(doors.routes(settings))
     assert len(routes) > 100
     for place, late in enumerate(routes):
         address = re.sub(r"{[^}]*}", "x", late.path)
@@ -269,6 +356,12 @@ def serve(sabotage: str, folder: Path, environment: Mapping[str, str]) -> subpro
 def fail(*_: object) -> FastAPI:
     """What cannot be loaded."""
     raise ImportError(SECRET)
+
+
+async def look_slowly(*_: object, **__: object) -> None:
+    """What takes a while."""
+    print("looks", flush=True)
+    await asyncio.sleep(1)
 
 
 async def refuse_seed(_: Database) -> None:

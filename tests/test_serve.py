@@ -5,7 +5,7 @@ import secrets
 import signal
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -16,7 +16,8 @@ import httpx
 import psycopg
 import pytest
 
-from app.core import migrations
+from app import server
+from app.core import migrations, schema
 from app.core.db import Database
 from app.core.settings import Environment, Settings
 from tests.conftest import BACKENDS
@@ -59,7 +60,7 @@ def content(settings: Settings, folder: Path) -> list[Any]:
 
 
 def test_an_empty_database_is_made_ready_once(empty: Settings, tmp_path: Path) -> None:
-    with serving(empty, tmp_path) as served:
+    with serving(empty, tmp_path, is_open=False) as served:
         assert get(served, PAGE).json()["name"] == "Acute Lymphoblastic Leukemia"
         assert f"{served.address}{PAGE}\n" in served.told
         assert get(served, "/docs").status_code == 200
@@ -108,6 +109,15 @@ def test_a_start_never_undoes_what_an_editor_has_published(tmp_path: Path) -> No
     with serving(settings, tmp_path) as served:
         assert get(served, PAGE).json()["overview"] == "Synthetic words of an editor."
         assert "an editor has published acute-lymphoblastic-leukemia" in served.log.read_text()
+
+
+def test_a_start_publishes_what_is_new_in_the_seed(make_unseeded: Callable[[], Settings], tmp_path: Path) -> None:
+    settings, former = make_unseeded(), tmp_path / "former.yaml"
+    (own,) = (schema.folder("seed") / "conditions").glob("*.yaml")
+    former.write_text(own.read_text().replace("name: Acute Lymphoblastic Leukemia", "name: Synthetic Former Name", 1))
+    server.seed(settings, former)
+    with serving(settings, tmp_path) as served:
+        assert get(served, PAGE).json()["name"] == "Acute Lymphoblastic Leukemia"
 
 
 @pytest.mark.parametrize("template", ["postgresql"], indirect=True)

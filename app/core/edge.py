@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +24,7 @@ _BATCH = "POST /consultation-slots/batch"
 # A UUID, with hyphens or without: nothing else that a client sends is worth a place in the logs.
 _REQUEST_ID = re.compile(rb"^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BEGAN: Final = "began"
 # A method is whatever a client makes up; the logs name these and no others.
 _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"}
 
@@ -31,24 +32,24 @@ _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"
 class Edge:
     """Gives each request an id, answers HEAD as GET without a body, and logs one line a request.
 
-    It also keeps answers to callers with a credential out of every cache. `began` is what the performance counter said
-    when the request came, where that was not just now.
+    It also keeps answers to callers with a credential out of every cache. Whoever let a request wait says in its state,
+    by BEGAN, what the performance counter said when it came.
     """
 
-    def __init__(self, app: ASGIApp, began: float | None = None) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.began = began
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = self.began or time.perf_counter()
+        state = scope.get("state", {})
+        began = state.get(BEGAN) or time.perf_counter()
         headers = dict(scope["headers"])
         request_id = request_id_of(headers)
         # A copy: the server looks at its own to learn whether the answer has a body.
-        inner = {**scope, "state": {**scope.get("state", {}), "request_id": request_id}}
+        inner = {**scope, "state": {**state, "request_id": request_id}}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
         status = 0

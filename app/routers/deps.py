@@ -15,6 +15,7 @@ from app.access.callers import ANONYMOUS, Caller, Scope
 from app.access.errors import CredentialInvalid
 from app.consultations.policies import Policy
 from app.content.published import PublishedPages
+from app.content.search import Search
 from app.core.brief import BriefMemory
 from app.core.crypto import Keyring
 from app.core.db import Database
@@ -60,6 +61,7 @@ class House:
     database: Database
     keyring: Keyring
     published: PublishedPages
+    search: Search
     brief: BriefMemory
     policy: Policy
     settings: Settings
@@ -69,7 +71,7 @@ async def _house(request: Request) -> House:
     state = request.app.state
     # The ring as it is now, for all of this request: whatever is sealed and looked up goes by one key.
     keyring = state.keyring.steady()
-    return House(state.database, keyring, state.published, state.brief, state.policy, state.settings)
+    return House(state.database, keyring, state.published, state.search, state.brief, state.policy, state.settings)
 
 
 def token_of(request: Request) -> str | None:

@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.content.editorial_tables import Subject
-from app.content.search import Search
 from app.content.search_queries import Stage
 from app.content.search_ranks import Position
 from app.content.search_shapes import SearchAnswer
@@ -27,14 +26,6 @@ WORDS = (
     "typos anywhere; where nothing has, any of them. A code is found too. Signs have no meaning, and words after the "
     "twelfth are not looked for."
 )
-
-
-async def _search(request: Request) -> Search:
-    search: Search = request.app.state.search
-    return search
-
-
-SearchInUse = Annotated[Search, Depends(_search)]
 
 
 class SearchQuery(LocalizedQuery):
@@ -60,7 +51,6 @@ async def search_content(
     request: Request,
     response: Response,
     house: HouseInUse,
-    search: SearchInUse,
     accept_language: AcceptLanguage = None,
 ) -> SearchAnswer:
     """Search conditions, treatments and categories.
@@ -70,7 +60,7 @@ async def search_content(
     second.
     """
     languages = await languages_of(house.published, accept_language, query.locale)
-    items, facets, last = await search.find(
+    items, facets, last = await house.search.find(
         query.q,
         limit=query.limit,
         languages=languages,

@@ -26,6 +26,7 @@ from app.consultations.policies import Policy
 from app.consultations.reasons import CancellationReason
 from app.consultations.slot_shapes import ConsultationSlotCreate, SlotCancellation
 from app.content.published import PublishedPages
+from app.content.search import Search
 from app.core import crypto, problems
 from app.core.brief import BriefMemory
 from app.core.db import Database, DatabaseBusy
@@ -47,7 +48,7 @@ class Doors:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.database = database
         keyring, policy = crypto.load_keyring(settings.keyring_path), Policy.of_hospital(settings)
-        memories = PublishedPages(database, memory_mb=1), BriefMemory(database)
+        memories = PublishedPages(database, memory_mb=1), Search(database), BriefMemory(database)
         self.house = House(database, keyring, *memories, policy, settings)
         self.own = {"house": self.house, "request": _request(consultation_bookings.router.prefix), "caller": ANONYMOUS}
 
