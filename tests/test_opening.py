@@ -306,7 +306,10 @@ def test_a_server_that_is_to_end_before_it_listens_ends(tmp_path: Path) -> None:
         assert process.stdout
         assert process.stdout.readline() == "looks\n"
         process.terminate()
-        assert process.wait(20) == 0
+        try:
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 def test_an_application_takes_the_doors_as_they_are(settings: Settings) -> None:
