@@ -57,13 +57,13 @@ def seed(path: Path | None) -> None:
     Without PATH, the pages that Carepath comes with. What did not change since it was last seeded is left alone. What
     an editor has done since is never undone: such files are left out, and named at the end, with an error status.
     """
-    from app import server
+    from app import planting
     from app.content.seeding import SeedOutdated
 
     settings = read_settings()
     outdated: SeedOutdated | None = None
     try:
-        done = or_stop(lambda: server.seed(settings, path))
+        done = or_stop(lambda: planting.seed(settings, path))
     except SeedOutdated as error:
         done, outdated = error.done, error
     for slug in done.published:

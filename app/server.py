@@ -1,4 +1,4 @@
-"""What the commands do: prepare a database, work in it, and serve it."""
+"""How a process serves: it examines its database, takes its port, and ends when it is told to."""
 
 import asyncio
 import gc
@@ -6,119 +6,25 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import uvicorn
-from sqlalchemy.exc import DBAPIError
-from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.types import ASGIApp
 
-from app.access.callers import KeyNameTaken
-from app.consultations.guards import refuse_to_serve_without, unknown_keys
+from app.consultations.guards import refuse_to_serve_without
 from app.content import pages, timer
-from app.content.document import ConditionDocument
 from app.content.published import PublishedPages
-from app.core import crypto, logs, migrations, schema
-from app.core.db import Database, DatabaseBusy, is_safe, sqlite_library
+from app.core import crypto, logs, migrations
+from app.core.db import Database, is_safe, sqlite_library
 from app.core.errors import NotReady
 from app.core.protocol import DeadlineProtocol, keep_deadlines
 from app.core.settings import Settings
+from app.databases import MENDABLE, refuse_other_ring
 from app.front import Front
 from app.opening import Opening, Work
-
-if TYPE_CHECKING:
-    from app.content.seeding import Seeded
-
-_T = TypeVar("_T")
-
-
-MENDABLE = (NotReady, KeyNameTaken, DatabaseBusy, DBAPIError, OSError)
-
-
-def explain(error: BaseException) -> str:
-    """One clear line. Of a database error its kind only: its text may carry values, or the address with its secret."""
-    if isinstance(error, KeyNameTaken):
-        return "there is a key of this name already"
-    if isinstance(error, DatabaseBusy):
-        return "the database was busy for too long"
-    if isinstance(error, DBAPIError):
-        if getattr(error.orig, "sqlstate", "") is None:
-            return "no connection to the database: check CAREPATH_DATABASE_URL, and that the server runs"
-        return f"the database refused ({type(error.orig).__name__})"
-    if isinstance(error, OSError):
-        return f"{error.strerror or type(error).__name__}: {error.filename or ''}".rstrip(": ")
-    return str(error.args[0])
-
-
-def seed(settings: Settings, path: Path | None) -> "Seeded":
-    """Publish what changed below `path`, or of the seed that Carepath comes with, in one transaction.
-
-    Raises SeedOutdated, after that, where files were left out.
-    """
-    from app.content import seed_files  # noqa: PLC0415 - see `_plant_own`
-
-    documents = seed_files.read_documents(path or schema.folder("seed"))
-    return asyncio.run(use(settings, lambda database: _plant(database, documents)))
-
-
-async def _plant(database: Database, documents: Iterable[tuple[Path, ConditionDocument]]) -> "Seeded":
-    from app.content import seeding  # noqa: PLC0415
-
-    async with database.write() as session:
-        done = await seeding.plant(session, documents)
-    if done.outdated:
-        raise seeding.SeedOutdated(done)
-    return done
-
-
-async def write(settings: Settings, work: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
-    """Run this in one transaction; raises NotReady unless the database is at the newest migration."""
-
-    async def in_one_transaction(database: Database) -> _T:
-        async with database.write() as session:
-            return await work(session)
-
-    return await use(settings, in_one_transaction)
-
-
-async def read(settings: Settings, work: Callable[[AsyncSession], Awaitable[_T]]) -> _T:
-    """Run this with a session that sees one snapshot; raises NotReady as `use` does."""
-
-    async def in_one_snapshot(database: Database) -> _T:
-        async with database.read() as session:
-            return await work(session)
-
-    return await use(settings, in_one_snapshot)
-
-
-async def use(settings: Settings, work: Callable[[Database], Awaitable[_T]]) -> _T:
-    """Run this with the database; raises NotReady unless it is at the newest migration."""
-    if settings.sqlite_path is not None and not settings.sqlite_path.exists():
-        raise NotReady(f"there is no database at {settings.sqlite_path}: run `carepath migrate` or `carepath serve`")
-    database = Database(settings)
-    try:
-        async with database.reading.connect() as connection:
-            migrations.refuse_newer(await connection.run_sync(schema.current))
-            if await connection.run_sync(schema.pending_migrations):
-                raise NotReady("the database is not at the newest migration: run `carepath migrate`")
-        return await work(database)
-    finally:
-        await database.close()
-
-
-async def use_keyring(settings: Settings, work: Callable[[Database, crypto.Keyring], Awaitable[_T]]) -> _T:
-    """Run this with the database and its own key ring; raises NotReady where the ring is another's."""
-    keyring = crypto.load_keyring(settings.keyring_path)
-
-    async def with_keyring(database: Database) -> _T:
-        await _refuse_other_ring(settings, database, keyring)
-        return await work(database, keyring)
-
-    return await use(settings, with_keyring)
 
 
 def prepare(settings: Settings) -> None:
@@ -147,34 +53,23 @@ async def _plant_first(database: Database) -> bool:
     async with database.look() as connection:
         if await pages.is_any_published(connection):
             return False
-    await _plant_own(database)
-    return True
-
-
-async def _plant_own(database: Database) -> None:
     # Not imported before it is wanted: a start that has pages serves them first.
-    from app.content import seed_files, seeding  # noqa: PLC0415
+    from app import planting  # noqa: PLC0415
 
-    try:
-        await _plant(database, await asyncio.to_thread(seed_files.read_documents, schema.folder("seed")))
-    except seeding.SeedOutdated as error:
-        # What the hospital has written since is served; that the seed has other words is for a person to weigh.
-        print(f"carepath: {error.args[0]}", file=sys.stderr)
+    await planting.plant_own(database)
+    return True
 
 
 def load(settings: Settings, front: Front, *, plants: bool = False) -> Work:
     """Import and make the application; `plants` to publish Carepath's own seed before it works."""
-    from app import main  # noqa: PLC0415 - half of what a start imports
+    from app import main, planting  # noqa: PLC0415 - half of what a start imports
 
-    if plants:
-        # Here, in the thread, what `_plant_own` will want.
-        from app.content import seed_files, seeding  # noqa: F401, PLC0415
     app = main.create_app(settings, front)
 
     @asynccontextmanager
     async def work(database: Database, published: PublishedPages) -> AsyncIterator[ASGIApp]:
         if plants:
-            await _plant_own(database)
+            await planting.plant_own(database)
         async with main.at_work(app, database, published):
             yield app.behind_front
 
@@ -185,12 +80,7 @@ async def _examine(settings: Settings, database: Database) -> None:
     """Raise NotReady for a database that is not to be served."""
     keyring = crypto.load_keyring(settings.keyring_path)
     await refuse_to_serve_without(database)
-    await _refuse_other_ring(settings, database, keyring)
-
-
-async def _refuse_other_ring(settings: Settings, database: Database, keyring: crypto.Keyring) -> None:
-    if await unknown_keys(database, keyring):
-        raise NotReady(f"{settings.keyring_path} lacks keys that the database is sealed with: use its own key ring")
+    await refuse_other_ring(settings, database, keyring)
 
 
 def run(settings: Settings, *, host: str, port: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import delete
 
-from app import server
+from app import planting
 from app.access import callers
 from app.access.callers import Scope
 from app.core import crypto, migrations
@@ -58,7 +58,7 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
     crypto.make_keyring(settings.keyring_path)
     migrations.upgrade(settings)
-    server.seed(settings, None)
+    planting.seed(settings, None)
     with migrations.engine_for(settings).begin() as connection:
         # Nobody waits for what the seed had to tell: a test counts its own messages.
         connection.execute(delete(OutboxMessage))

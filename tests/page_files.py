@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from app import server
+from app import databases
 from app.content import content_files, content_import, seed_files
 from app.content.document import ConditionDocument
 from app.core.db import Database
@@ -18,14 +18,14 @@ from tests.pages import publish
 
 def export(settings: Settings, folder: Path, *, prune: bool = False) -> dict[str, bytes]:
     """Export to a folder; returns what its files hold."""
-    pages = asyncio.run(server.read(settings, content_files.read_published))
+    pages = asyncio.run(databases.read(settings, content_files.read_published))
     content_files.write_files(folder, [page.document for page in pages], prune=prune)
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def on(settings: Settings, work: Callable[[Database], Coroutine[Any, Any, Any]]) -> Any:
     """Run this with the database."""
-    return asyncio.run(server.use(settings, work))
+    return asyncio.run(databases.use(settings, work))
 
 
 def compare(settings: Settings, folder: Path) -> content_import.Comparison:
@@ -48,7 +48,7 @@ def write(folder: Path, *documents: ConditionDocument) -> Path:
 
 def as_editor(settings: Settings, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
     """Run this in a transaction."""
-    asyncio.run(server.write(settings, work))
+    asyncio.run(databases.write(settings, work))
 
 
 def edit(settings: Settings, slug: str = "synthetic-condition", **changes: Any) -> None:

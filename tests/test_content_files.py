@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
-from app import server
+from app import databases
 from app.content import content_files, page_yaml, seed_files, slugs, withdrawals
 from app.content.document import ConditionDocument
 from app.content.editorial_tables import Subject
@@ -126,7 +126,7 @@ def test_each_language_has_a_file_and_a_second_export_writes_nothing(settings: S
         "conditions/synthetic-condition.pt-BR.yaml",
         "conditions/synthetic-condition.yaml",
     ]
-    pages = asyncio.run(server.read(settings, content_files.read_published))
+    pages = asyncio.run(databases.read(settings, content_files.read_published))
     done = content_files.write_files(folder, [page.document for page in pages], prune=False)
     assert (done.written, done.unchanged, done.left) == (0, 3, [])
     assert compare(settings, folder).changed == []

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from app import server
+from app import databases, planting
 from app.content import content_files, content_import, publishing, schedule, slugs, withdrawals
 from app.content.content_import import ImportOutdated
 from app.content.editorial_tables import ContentChange, Subject
@@ -176,7 +176,7 @@ def test_more_pages_than_one_transaction_takes_are_published_lot_by_lot(
     edit(settings, "synthetic-z", overview="Synthetic words of an editor.")
     with pytest.raises(ImportOutdated, match="4 pages were published before"):
         bring_in(settings, found)
-    pages = asyncio.run(server.read(settings, content_files.read_published))
+    pages = asyncio.run(databases.read(settings, content_files.read_published))
     assert {page.document.slug: page.revision for page in pages if page.document.slug in slugs_of_files} == {
         "synthetic-a": 1, "synthetic-b": 1, "synthetic-c": 1, "synthetic-y": 1, "synthetic-z": 2,
     }  # fmt: skip
@@ -192,5 +192,5 @@ def test_a_translation_comes_after_the_page_that_it_translates(settings: Setting
 
 def test_the_seed_may_have_translations_too(settings: Settings, folder: Path) -> None:
     write(folder, document("synthetic-condition"), document("synthetic-condition", "es"))
-    assert server.seed(settings, folder).published == ["synthetic-condition"] * 2
-    assert server.seed(settings, folder).unchanged == ["synthetic-condition"] * 2
+    assert planting.seed(settings, folder).published == ["synthetic-condition"] * 2
+    assert planting.seed(settings, folder).unchanged == ["synthetic-condition"] * 2

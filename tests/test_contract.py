@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, negative_data_reject
 from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import server
+from app import databases
 from app.access import callers
 from app.access.callers import Scope
 from app.consultations import patients
@@ -127,7 +127,7 @@ def token(settings: Settings) -> str:
         patients.seal(session, BOOKING_ID, told, keyring=keyring, by="contract")
         return await callers.create_key(session, name="contract", scopes=list(Scope), is_live=False)
 
-    return asyncio.run(server.write(settings, furnish))
+    return asyncio.run(databases.write(settings, furnish))
 
 
 @pytest.fixture

@@ -286,7 +286,7 @@ def test_a_server_whose_application_cannot_be_loaded_ends_with_an_error(tmp_path
 
 @pytest.mark.parametrize("template", ["sqlite"], indirect=True)
 def test_a_server_whose_own_seed_is_wrong_says_so_and_ends(settings: Settings, tmp_path: Path) -> None:
-    ended = serve("server._plant_own = refuse_seed", tmp_path, environment_of(settings))
+    ended = serve("planting.plant_own = refuse_seed", tmp_path, environment_of(settings))
     assert "Carepath is ready." in ended.stdout
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == "carepath: a.yaml:1: slug: is required"

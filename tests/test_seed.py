@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from app import server
+from app import planting
 from app.content import seed_files
 from app.content.document import ConditionDocument
 from app.content.seed_files import SeedInvalid
@@ -36,7 +36,7 @@ def write(file: Path, **changes: Any) -> Path:
 
 
 def on(settings: Settings, work: Callable[[Database], Any]) -> Any:
-    """Run this with the test's database; `server.seed` has an event loop of its own, so these tests have none."""
+    """Run this with the test's database; `planting.seed` has an event loop of its own, so these tests have none."""
 
     async def run() -> Any:
         database = Database(settings)
@@ -60,28 +60,28 @@ def edit(settings: Settings, slug: str = SLUG, **changes: Any) -> None:
 
 
 def test_seeding_again_changes_nothing(settings: Settings, tmp_path: Path) -> None:
-    assert server.seed(settings, None).unchanged == ["acute-lymphoblastic-leukemia"]
+    assert planting.seed(settings, None).unchanged == ["acute-lymphoblastic-leukemia"]
     write(tmp_path / "a.yaml")
-    assert server.seed(settings, tmp_path).published == [SLUG]
+    assert planting.seed(settings, tmp_path).published == [SLUG]
     before = revisions(settings)
     for path in (tmp_path, tmp_path / "a.yaml"):
-        done = server.seed(settings, path)
+        done = planting.seed(settings, path)
         assert (done.published, done.unchanged) == ([], [SLUG])
     assert revisions(settings) == before
 
 
 def test_words_that_moved_within_the_file_change_nothing(settings: Settings, tmp_path: Path) -> None:
     file = write(tmp_path / "a.yaml")
-    server.seed(settings, tmp_path)
+    planting.seed(settings, tmp_path)
     lines = "# A comment.\nlocale: en\n" + file.read_text().replace("Synthetic overview.", '"Synthetic overview."')
     file.write_text(lines)
-    assert server.seed(settings, tmp_path).unchanged == [SLUG]
+    assert planting.seed(settings, tmp_path).unchanged == [SLUG]
 
 
 def test_a_changed_file_is_the_next_revision(settings: Settings, tmp_path: Path) -> None:
     for overview in ("Synthetic 1.", "Synthetic 2.", "Synthetic 1."):
         write(tmp_path / "a.yaml", overview=overview)
-        assert server.seed(settings, tmp_path).published == [SLUG]
+        assert planting.seed(settings, tmp_path).published == [SLUG]
     assert [number for slug, number, _ in revisions(settings) if slug == SLUG] == [1, 2, 3]
 
 
@@ -89,15 +89,15 @@ def test_a_folder_is_read_with_its_conditions(settings: Settings, tmp_path: Path
     (tmp_path / "conditions").mkdir()
     for slug in ("synthetic-a", "synthetic-b"):
         write(tmp_path / "conditions" / f"{slug}.yaml", slug=slug)
-    assert server.seed(settings, tmp_path).published == ["synthetic-a", "synthetic-b"]
+    assert planting.seed(settings, tmp_path).published == ["synthetic-a", "synthetic-b"]
 
 
 def test_an_unchanged_file_leaves_alone_what_an_editor_published(settings: Settings, tmp_path: Path) -> None:
     write(tmp_path / "a.yaml")
-    server.seed(settings, tmp_path)
+    planting.seed(settings, tmp_path)
     edit(settings, overview="Synthetic words of an editor.")
     before = revisions(settings)
-    assert server.seed(settings, tmp_path).unchanged == [SLUG]
+    assert planting.seed(settings, tmp_path).unchanged == [SLUG]
     assert revisions(settings) == before
     assert before[-2:] == [(SLUG, 1, "seed"), (SLUG, 2, "editor")]
 
@@ -108,14 +108,14 @@ def test_a_changed_file_never_undoes_what_an_editor_published(
 ) -> None:
     if is_seeded:
         write(tmp_path / "m.yaml")
-        server.seed(settings, tmp_path)
+        planting.seed(settings, tmp_path)
     edit(settings, overview="Synthetic words of an editor.")
     before = revisions(settings)
     write(tmp_path / "a.yaml", slug="synthetic-a")
     write(tmp_path / "m.yaml", overview="Synthetic words of the file.")
     write(tmp_path / "z.yaml", slug="synthetic-z")
     with pytest.raises(SeedOutdated, match=r"m\.yaml.*synthetic-condition") as told:
-        server.seed(settings, tmp_path)
+        planting.seed(settings, tmp_path)
     # The other files are none the worse for it.
     done = told.value.done
     assert (done.published, done.unchanged, len(done.outdated)) == (["synthetic-a", "synthetic-z"], [], 1)
@@ -128,7 +128,7 @@ def test_another_name_for_a_category_names_the_file_and_changes_nothing(settings
     write(tmp_path / "a.yaml", slug="synthetic-a")
     write(tmp_path / "b.yaml", category={"slug": "synthetic-category", "name": "Other"})
     with pytest.raises(SeedInvalid, match=r"b\.yaml.*category\.name"):
-        server.seed(settings, tmp_path)
+        planting.seed(settings, tmp_path)
     assert revisions(settings) == before
 
 

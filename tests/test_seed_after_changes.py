@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import server
+from app import planting
 from app.content import category_changes, slugs, treatment_changes, withdrawals
 from app.content.editorial_tables import Subject
 from app.content.name_shapes import CategoryWords, TreatmentWords
@@ -72,51 +72,51 @@ CHANGES: list[Change] = [rename, withdraw, name_category, rename_category, name_
 @pytest.mark.parametrize("change", CHANGES)
 def test_an_unchanged_file_is_known(settings: Settings, tmp_path: Path, change: Change) -> None:
     write(tmp_path / "a.yaml")
-    server.seed(settings, tmp_path)
+    planting.seed(settings, tmp_path)
     edit(settings, change)
     before = public(settings)
-    assert server.seed(settings, tmp_path).unchanged == [SLUG]
+    assert planting.seed(settings, tmp_path).unchanged == [SLUG]
     assert public(settings) == before
 
 
 @pytest.mark.parametrize("change", [change for change in CHANGES if change is not name_treatment])
 def test_a_changed_file_is_outdated(settings: Settings, tmp_path: Path, change: Change) -> None:
     write(tmp_path / "a.yaml")
-    server.seed(settings, tmp_path)
+    planting.seed(settings, tmp_path)
     edit(settings, change)
     before = public(settings)
     write(tmp_path / "a.yaml", overview="Synthetic words of the file.")
     with pytest.raises(SeedOutdated, match=r"a\.yaml: an editor has (renamed|withdrawn)"):
-        server.seed(settings, tmp_path)
+        planting.seed(settings, tmp_path)
     assert public(settings) == before
 
 
 @pytest.mark.parametrize("change", [name_category, rename_category, rename_treatment])
 def test_a_new_file_with_a_former_name_is_outdated(settings: Settings, tmp_path: Path, change: Change) -> None:
     write(tmp_path / "a.yaml")
-    server.seed(settings, tmp_path)
+    planting.seed(settings, tmp_path)
     edit(settings, change)
     before = public(settings)
     write(tmp_path / "b.yaml", slug="synthetic-b")
     with pytest.raises(SeedOutdated, match=r"b\.yaml: an editor has renamed"):
-        server.seed(settings, tmp_path)
+        planting.seed(settings, tmp_path)
     assert public(settings) == before
 
 
 def test_a_treatment_that_has_another_name_is_what_it_is(settings: Settings, tmp_path: Path) -> None:
     """What a page calls a treatment is its own: no file is outdated by it."""
     write(tmp_path / "a.yaml")
-    server.seed(settings, tmp_path)
+    planting.seed(settings, tmp_path)
     edit(settings, name_treatment)
     write(tmp_path / "b.yaml", slug="synthetic-b")
-    assert server.seed(settings, tmp_path).published == ["synthetic-b"]
+    assert planting.seed(settings, tmp_path).published == ["synthetic-b"]
 
 
 def test_the_command_goes_on_after_an_outdated_file_and_says_so_at_the_end(settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "seed"
     folder.mkdir()
     write(folder / "b.yaml")
-    server.seed(settings, folder)
+    planting.seed(settings, folder)
     edit(settings, rename_treatment)
     write(folder / "a.yaml", slug="synthetic-a", treatment_options=[])
     write(folder / "b.yaml", overview="Synthetic words of the file.")

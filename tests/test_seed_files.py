@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app import server
+from app import planting
 from app.content import seed_files
 from app.content.seed_files import SeedInvalid
 from app.core import schema
@@ -129,7 +129,7 @@ def test_a_category_of_another_name_is_told_with_file_line_and_field(settings: S
         GOOD.replace("synthetic-condition", "synthetic-b").replace("name: Synthetic Category", "name: Other")
     )
     with pytest.raises(SeedInvalid, match=r"b\.yaml:6: category\.name: "):
-        server.seed(settings, tmp_path)
+        planting.seed(settings, tmp_path)
 
 
 def test_one_bad_file_keeps_the_others_out(settings: Settings, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_one_bad_file_keeps_the_others_out(settings: Settings, tmp_path: Path) -
     shutil.copytree(schema.folder("seed") / "conditions", tmp_path, dirs_exist_ok=True)
     (tmp_path / "z.yaml").write_text(GOOD.replace("synthetic-condition", "Synthetic"))
     with pytest.raises(SeedInvalid):
-        server.seed(settings, tmp_path)
+        planting.seed(settings, tmp_path)
     (tmp_path / "z.yaml").unlink()
-    done = server.seed(settings, tmp_path)
+    done = planting.seed(settings, tmp_path)
     assert (done.published, done.unchanged) == (["synthetic-condition"], ["acute-lymphoblastic-leukemia"])

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from app import server
+from app import planting
 from app.core import migrations, schema
 from app.core.db import Database
 from app.core.settings import Environment, Settings
@@ -115,7 +115,7 @@ def test_a_start_publishes_what_is_new_in_the_seed(make_unseeded: Callable[[], S
     settings, former = make_unseeded(), tmp_path / "former.yaml"
     (own,) = (schema.folder("seed") / "conditions").glob("*.yaml")
     former.write_text(own.read_text().replace("name: Acute Lymphoblastic Leukemia", "name: Synthetic Former Name", 1))
-    server.seed(settings, former)
+    planting.seed(settings, former)
     with serving(settings, tmp_path) as served:
         assert get(served, PAGE).json()["name"] == "Acute Lymphoblastic Leukemia"
 

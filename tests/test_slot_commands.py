@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from app import server
+from app import databases
 from app.consultations.schedule_tables import Room
 from app.consultations.tables import Clinician, ConsultationSlot, Location
 from app.core import clock
@@ -123,7 +123,7 @@ def test_what_was_exported_is_imported_unchanged_here_and_elsewhere(
     assert slots_of(settings) == before
     # Elsewhere the same slots are made; those without a name get one that they are known by from then on.
     other = make_unseeded()
-    asyncio.run(server.write(other, _places))
+    asyncio.run(databases.write(other, _places))
     made = carepath(other, tmp_path, "import", name)
     assert made.stdout == "1100 created, 0 updated, 0 unchanged, 0 refused.\n"
     carepath(other, tmp_path, "export", f"other-{name}")

@@ -22,11 +22,11 @@ def export_content(folder: Path, *, prune: bool) -> None:
     The same page always makes the same bytes. Beside them lies the JSON Schema by which an editor completes and checks
     such files.
     """
-    from app import server
+    from app import databases
     from app.content import content_files
 
     settings = read_settings()
-    pages = or_stop(lambda: asyncio.run(server.read(settings, content_files.read_published)))
+    pages = or_stop(lambda: asyncio.run(databases.read(settings, content_files.read_published)))
     with progress([page.document for page in pages], "Writing") as documents:
         done = or_stop(lambda: content_files.write_files(folder, documents, prune=prune))
     for file in done.left:
@@ -43,7 +43,7 @@ def import_content(folder: Path, *, dry_run: bool) -> None:
     Shows what differs, field by field. Pages that have no file are left alone. All files are checked before anything is
     published. Up to 20 pages are published together or not at all, more of them in lots of 20.
     """
-    from app import server
+    from app import databases
     from app.access.callers import COMMAND_LINE
     from app.content import content_import, seed_files
 
@@ -51,7 +51,7 @@ def import_content(folder: Path, *, dry_run: bool) -> None:
     with progress(or_stop(lambda: seed_files.files_in(folder)), "Reading") as files:
         documents = or_stop(lambda: seed_files.read_all(files))
     found = or_stop(
-        lambda: asyncio.run(server.use(settings, lambda database: content_import.compare(database, documents)))
+        lambda: asyncio.run(databases.use(settings, lambda database: content_import.compare(database, documents)))
     )
     for page in found.changed:
         what = f"changed {page.file}: {', '.join(page.fields())}" if page.before else f"added {page.file}"
@@ -62,7 +62,7 @@ def import_content(folder: Path, *, dry_run: bool) -> None:
         with progress(found.changed, "Publishing") as bar:
             or_stop(
                 lambda: asyncio.run(
-                    server.use(
+                    databases.use(
                         settings,
                         lambda database: content_import.publish(
                             database, found.changed, by=COMMAND_LINE.actor, done=bar.update

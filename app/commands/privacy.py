@@ -20,7 +20,7 @@ def purge() -> None:
     That is what patients told, answers that were kept for repeated requests, and messages that were delivered long ago.
     A running server or worker does the same every hour.
     """
-    from app import server
+    from app import databases
     from app.access.callers import COMMAND_LINE
     from app.consultations import retention
 
@@ -29,6 +29,6 @@ def purge() -> None:
     async def work(database: Any) -> retention.Purged:
         return await retention.purge_all(database, settings, by=COMMAND_LINE.actor)
 
-    purged = or_stop(lambda: asyncio.run(server.use(settings, work)))
+    purged = or_stop(lambda: asyncio.run(databases.use(settings, work)))
     told = f"{purged.bookings} patients, {purged.answers} answers, {purged.messages} messages and {purged.plans} plans"
     click.echo(f"{told} were deleted.")

@@ -30,26 +30,26 @@ def progress(things: Sequence[_T], label: str) -> Any:
 
 def write(settings: Settings, work: Callable[[Any], Awaitable[_T]]) -> _T:
     """Run this in one transaction on a database that is at the newest migration."""
-    from app import server
+    from app import databases
 
-    return asyncio.run(server.write(settings, work))
+    return asyncio.run(databases.write(settings, work))
 
 
 def with_keyring(settings: Settings, work: Callable[[Any, Any], Awaitable[_T]]) -> _T:
     """Run this with the database and its own key ring."""
-    from app import server
+    from app import databases
 
-    return or_stop(lambda: asyncio.run(server.use_keyring(settings, work)))
+    return or_stop(lambda: asyncio.run(databases.use_keyring(settings, work)))
 
 
 def or_stop(work: Callable[[], _T]) -> _T:
     """Run this; what a person can mend ends in one line without a trace."""
-    from app import server
+    from app import databases
 
     try:
         return work()
-    except server.MENDABLE as error:
-        stop(server.explain(error))
+    except databases.MENDABLE as error:
+        stop(databases.explain(error))
 
 
 def stop(reason: str) -> NoReturn:

@@ -39,7 +39,7 @@ def import_slots(file: Path, *, dry_run: bool, mode: str, form: str | None) -> N
     One transaction. A slot whose `external_id` is known is changed to be as the file says. Refused ones are named, with
     an error status.
     """
-    from app import server
+    from app import databases
     from app.access.callers import COMMAND_LINE
     from app.consultations import batch_files, batches
     from app.consultations.slot_edit_shapes import BatchMode, Outcome
@@ -59,7 +59,7 @@ def import_slots(file: Path, *, dry_run: bool, mode: str, form: str | None) -> N
             return stage, await batches.post(database, batch)
 
     try:
-        stage, was_written = or_stop(lambda: asyncio.run(server.use(settings, post)))
+        stage, was_written = or_stop(lambda: asyncio.run(databases.use(settings, post)))
     except InvalidInput as refusal:
         stop(f"{file} {refusal.faults[0].detail}")
     counts = stage.counts()
@@ -86,7 +86,7 @@ def export_slots(file: Path | None, *, starts_from: str | None, starts_before: s
     Without those that are cancelled. A slot without an `external_id` is named by its id, so that `import` changes it
     and makes no copy of it.
     """
-    from app import server
+    from app import databases
     from app.consultations import slot_export
     from app.consultations.slot_files import FileFormat
     from app.core import clock
@@ -108,7 +108,7 @@ def export_slots(file: Path | None, *, starts_from: str | None, starts_before: s
     def export() -> int:
         # Line ends are the format's own. What was there stays until all of it has been read.
         with TemporaryFile("w+", encoding="utf-8", newline="") as draft:
-            count = asyncio.run(server.use(settings, lambda database: write(database, draft)))
+            count = asyncio.run(databases.use(settings, lambda database: write(database, draft)))
             draft.seek(0)
             with (
                 open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False)

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import httpx
 
-from app import server
+from app import planting
 from app.core import crypto, migrations
 from app.core.db import Database
 from app.core.settings import Settings
@@ -95,7 +95,7 @@ def prepare(settings: Settings, count: int) -> None:
     if not settings.keyring_path.exists():
         crypto.make_keyring(settings.keyring_path)
     migrations.upgrade(settings)
-    server.seed(settings, None)
+    planting.seed(settings, None)
 
     async def fill() -> None:
         database = Database(settings)

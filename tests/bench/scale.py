@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import server
+from app import planting
 from app.consultations import slots
 from app.consultations.policies import Policy
 from app.consultations.slot_filters import SlotFilter
@@ -66,7 +66,7 @@ def _filled(count: int, folder: Path, postgres: PostgresServer | None) -> Settin
     if not settings.keyring_path.exists():
         crypto.make_keyring(settings.keyring_path)
     migrations.upgrade(settings)
-    server.seed(settings, None)
+    planting.seed(settings, None)
     began = time.perf_counter()
     many_slots.fill(settings, Clinic(count))
     seconds = time.perf_counter() - began

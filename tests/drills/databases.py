@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app import server
+from app import planting
 from app.core import crypto, migrations
 from app.core.settings import Settings
 from tests.postgres import MEMORY, running_postgres
@@ -36,5 +36,5 @@ def _prepared(url: str, folder: Path) -> Settings:
     settings = Settings(database_url=url, keyring_file=folder / "keyring", rate_limits=False)
     crypto.make_keyring(settings.keyring_path)
     migrations.upgrade(settings)
-    server.seed(settings, None)
+    planting.seed(settings, None)
     return settings
