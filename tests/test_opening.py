@@ -342,9 +342,8 @@ def names(code: str) -> set[str]:
 
 def serve(sabotage: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Serve, with this done to it before, until it ends by itself."""
-    code = (
-        f"from app import main, server; from tests.test_opening import *; {sabotage}; from app.cli import main; main()"
-    )
+    names = "from app import main, planting; from tests.test_opening import fail, refuse_seed"
+    code = f"{names}; {sabotage}; from app.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "serve", "--port", "0"],
         cwd=folder,
