@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -29,6 +31,8 @@ def serve(host: str | None, port: int | None) -> None:
     In development the database is made, migrated and seeded, and a key ring is made where there is none. In production
     all of that must be there.
     """
+    # Until the server looks for it. No signal ends the first process of a container that has no handler for it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Nothing of what a start imports is garbage: looking for it costs a sixth of the start.
     gc.disable()
     from app import server

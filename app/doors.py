@@ -50,6 +50,7 @@ def routes(settings: Settings) -> Iterator[APIRoute]:
 
     `include_router` would make each of them anew for each application, in the event loop, when somebody asks for
     something first. That takes longer than all other parts of an application.
+    `dependency_overrides` does not reach them.
     """
     for router in _routers(settings):
         for route in router.routes:

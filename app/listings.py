@@ -17,7 +17,7 @@ from app.core.brief import SECONDS
 from app.core.conditional import REVALIDATE
 from app.core.db import Database
 from app.core.settings import Settings
-from app.finishing import finish
+from app.finishing import finish, has_body
 from app.replies import Reply, as_asked, can_be_remembered, clock_of, in_full, is_for_doors, reply_to
 
 _PATH: Final = "/consultation-slots"
@@ -58,7 +58,7 @@ class Listings:
             return
         reply, headers = self._reply(scope), dict(scope["headers"])
         key = self._key(scope, headers)
-        if reply is None and key is not None and scope["method"] == "GET":
+        if reply is None and key is not None and scope["method"] == "GET" and not has_body(scope):
             # Who asks after a write does not wait for what was read before it.
             under_way = self._asked.get((key, self.database.writes))
             if under_way is None:

@@ -158,5 +158,6 @@ async def at_work(app: Application, database: Database, published: PublishedPage
                 await stack.enter_async_context(worker.alongside(database, state.keyring, state.settings))
             yield
     finally:
-        # Writes outlive their requests: see Finish.
-        await asyncio.gather(*state.writes, return_exceptions=True)
+        # Writes outlive their requests, whatever ends this: see Finish.
+        if state.writes:
+            await asyncio.wait(set(state.writes))

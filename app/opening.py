@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.content.errors import ConditionNotFound
 from app.content.published import PublishedPages
 from app.core import logs
 from app.core.conditional import PUBLIC, conditional, pack
@@ -124,7 +125,10 @@ class Opening:
                 )
             await pack(request, answer)
             return conditional(request, answer, PUBLIC)
-        except Exception:  # noqa: BLE001 - the application meets the same, and knows how to say so
+        except ConditionNotFound:
+            return None
+        except Exception as error:  # noqa: BLE001 - the application meets the same, and knows how to answer
+            logs.failure("early_page_failed", error)
             return None
 
 
@@ -143,5 +147,5 @@ def _at_its_route(answer: Response) -> ASGIApp:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    logs.event("refused", request_id=scope["state"]["request_id"], code=Unavailable.code)
+    logs.failure("refused", request_id=scope["state"]["request_id"], code=Unavailable.code)
     await render(Unavailable(), scope["state"]["request_id"])(scope, receive, send)

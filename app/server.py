@@ -62,8 +62,11 @@ async def _plant_first(database: Database) -> bool:
 
 def load(settings: Settings, front: Front, *, plants: bool = False) -> Work:
     """Import and make the application; `plants` to publish Carepath's own seed before it works."""
-    from app import main, planting  # noqa: PLC0415 - half of what a start imports
+    from app import main  # noqa: PLC0415 - half of what a start imports
 
+    if plants:
+        # In the thread too.
+        from app import planting  # noqa: PLC0415
     app = main.create_app(settings, front)
 
     @asynccontextmanager
@@ -144,10 +147,10 @@ class _Server(uvicorn.Server):
             # The server re-raises the signal that ended it; an orderly end is no error. One that comes before it looks
             # for any is not lost either.
             for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: setattr(self, "should_exit", True))
-            made = partial(load, self.settings, self.front, plants=plants)
+                signal.signal(number, self._end)
+            loading = partial(load, self.settings, self.front, plants=plants)
             due = timer.kept(database, needs_approval=self.settings.needs_approval)
-            async with due, self.opening.going_on(made, self._fail):
+            async with due, self.opening.going_on(loading, self._fail):
                 await super().serve([listener])
         finally:
             await database.close()
@@ -178,6 +181,9 @@ class _Server(uvicorn.Server):
         # A request makes thousands of objects and few circles: to look for these less often saves it a tenth.
         gc.set_threshold(10_000, 20, 20)
         gc.enable()
+
+    def _end(self, *_: object) -> None:
+        self.should_exit = True
 
     def _fail(self, error: BaseException) -> None:
         self.failure, self.should_exit = error, True

@@ -1,5 +1,6 @@
 """Every door of the application, found from its routes, and what opens each of those that are read."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from starlette.types import Message, Receive, Scope, Send
 
 from app.core.settings import Settings
 from app.main import create_app
@@ -128,6 +130,43 @@ async def started(settings: Settings, *, address: str = "127.0.0.1") -> AsyncIte
     app = create_app(settings)
     async with app.router.lifespan_context(app), client_of(app, address=address) as client:
         yield client
+
+
+@asynccontextmanager
+async def without_its_body(app: FastAPI, path: str) -> AsyncIterator[None]:
+    """While somebody asks for this address, and sends nothing of the body that was announced."""
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(_: Message) -> None:
+        raise AssertionError
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"content-length", b"10")],
+        "client": ("127.0.0.1", 1),
+        "server": ("carepath.test", 80),
+    }
+    asking = asyncio.create_task(_call(app, scope, receive, send))
+    await asyncio.sleep(0.05)
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.wait({asking})
+
+
+async def _call(app: FastAPI, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)
 
 
 def client_of(app: FastAPI, *, address: str = "127.0.0.1") -> httpx.AsyncClient:

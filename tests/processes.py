@@ -101,7 +101,7 @@ def serving(
                 message = f"carepath serve did not start:\n{told}{log.read_text()[-4000:]}"
                 raise RuntimeError(message)
             if is_open:
-                httpx.get(f"{address[1]}/health/live", timeout=START_SECONDS, trust_env=False)
+                httpx.get(f"{address[1]}/health/live", timeout=START_SECONDS, trust_env=False).raise_for_status()
             yield Served(address[1], told, process, log)
         finally:
             process.terminate()

@@ -16,7 +16,7 @@ from app.core.conditional import PUBLIC
 from app.core.db import Database
 from app.core.settings import Settings
 from app.main import create_app
-from tests.doors import client_of
+from tests.doors import client_of, without_its_body
 from tests.pages import publish, treatment
 
 ALL = "acute-lymphoblastic-leukemia"
@@ -220,6 +220,13 @@ async def test_who_asks_at_the_same_moment_gets_one_door_s_answer(app: FastAPI, 
     assert len({(answer.status_code, answer.content) for answer in answers}) == 1
     assert len([statement for statement in asked if "urgency_signs" in statement]) == 1
     assert app.state.published.answered == 19
+
+
+async def test_who_announces_a_body_and_sends_none_holds_up_nobody(app: FastAPI, client: httpx.AsyncClient) -> None:
+    async with without_its_body(app, PAGE):
+        for _ in range(2):
+            assert (await client.get(PAGE)).status_code == 200
+    assert app.state.published.answered == 1
 
 
 async def test_answers_from_memory_are_counted_and_logged_only_on_request(

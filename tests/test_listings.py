@@ -23,7 +23,7 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.worker import Job, Tools
 from tests.conftest import headers_with
-from tests.doors import client_of
+from tests.doors import client_of, without_its_body
 from tests.rows import make_slot
 from tests.test_lane import ORIGIN, _AsSent, told
 from tests.wishes import book, post_slot, refusal
@@ -87,6 +87,17 @@ def freeze(monkeypatch: pytest.MonkeyPatch, now: float = 1_000.0) -> list[float]
     shown = [now]
     monkeypatch.setattr(listings, "monotonic", lambda: shown[0])
     return shown
+
+
+async def test_who_announces_a_body_and_sends_none_holds_up_nobody(
+    apps: tuple[FastAPI, FastAPI], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze(monkeypatch)
+    app, _ = apps
+    async with without_its_body(app, LIST), client_of(app) as client:
+        for _ in range(2):
+            assert (await client.get(LIST)).status_code == 200
+    assert app.front.listings.answered == 1  # type: ignore[attr-defined]
 
 
 async def test_memory_and_door_answer_alike(apps: tuple[FastAPI, FastAPI], monkeypatch: pytest.MonkeyPatch) -> None:

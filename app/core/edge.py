@@ -24,6 +24,7 @@ _BATCH = "POST /consultation-slots/batch"
 # A UUID, with hyphens or without: nothing else that a client sends is worth a place in the logs.
 _REQUEST_ID = re.compile(rb"^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# What stands in the state of a request that waited: see Edge.
 BEGAN: Final = "began"
 # A method is whatever a client makes up; the logs name these and no others.
 _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"}
