@@ -101,6 +101,19 @@ async def started(settings: Settings, database: Database) -> AsyncIterator[Start
     await started.database.close()
 
 
+def held_back(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """An event that says that the application is about to be made, and one that lets it be made."""
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def wait(settings: Settings, front: Front) -> FastAPI:
+        begun.set()
+        assert may_go_on.wait(20)
+        return create_app(settings, front)
+
+    monkeypatch.setattr(main, "create_app", wait)
+    return begun, may_go_on
+
+
 async def told(
     client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]
 ) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -152,14 +165,7 @@ async def test_the_application_is_loaded_when_nobody_asks(started: Started) -> N
 async def test_a_page_is_answered_while_the_application_is_loaded(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, may_go_on = threading.Event(), threading.Event()
-
-    def wait(settings: Settings, front: Front) -> FastAPI:
-        begun.set()
-        assert may_go_on.wait(20)
-        return create_app(settings, front)
-
-    monkeypatch.setattr(main, "create_app", wait)
+    begun, may_go_on = held_back(monkeypatch)
     async with started.client() as client:
         ready = asyncio.create_task(client.get("/health/ready"))
         assert await asyncio.to_thread(begun.wait, 20)
@@ -241,14 +247,7 @@ async def test_a_process_that_ends_while_it_loads_begins_nothing(
     started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_work: list[object] = []
-    begun, may_go_on = threading.Event(), threading.Event()
-
-    def wait(settings: Settings, front: Front) -> FastAPI:
-        begun.set()
-        assert may_go_on.wait(20)
-        return create_app(settings, front)
-
-    monkeypatch.setattr(main, "create_app", wait)
+    begun, may_go_on = held_back(monkeypatch)
     monkeypatch.setattr(main, "at_work", at_work.append)
     async with started.client():
         assert await asyncio.to_thread(begun.wait, 20)
