@@ -144,7 +144,7 @@ async def test_all_words_and_where_nothing_has_them_any(client: httpx.AsyncClien
     assert await slugs(client, "marmoset wallaby") == []
 
 
-@pytest.mark.parametrize("asked", ["Q99.7", "q99.7", "Q997", " q99.7 "])
+@pytest.mark.parametrize("asked", ["Q99.7", "q99.7", "Q997", " q99.7 ", "(Q99.7),"])
 async def test_a_code_finds_its_page_first(client: httpx.AsyncClient, pages: Database, asked: str) -> None:
     codes = [{"system": "icd-10", "code": "Q99.7"}, {"system": "mesh", "code": "D000099"}]
     await publish(pages, "z-coded", codes=codes)

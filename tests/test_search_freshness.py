@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import delete, update
 from sqlmodel import col
 
-from app.content import category_changes, search, search_answers, search_rows, slugs, withdrawals
+from app.content import category_changes, search, search_memory, search_rows, slugs, withdrawals
 from app.content.editorial_tables import Subject
 from app.content.search import Search
 from app.content.search_ranks import Question
@@ -140,7 +140,7 @@ async def test_an_index_that_is_not_there_yet_is_waited_for(
 async def test_an_answer_is_made_once_and_kept_until_others_take_its_place(
     app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_answers, "MOST_ANSWERS", 3)
+    monkeypatch.setattr(search_memory, "MOST_ANSWERS", 3)
     index: Search = app.state.search
     assert await found(client, "ready") == []
     gives_up, one, other = [asyncio.create_task(index.find("leukemia", limit=1)) for _ in range(3)]
@@ -159,15 +159,16 @@ async def test_an_answer_is_made_once_and_kept_until_others_take_its_place(
 async def test_what_is_remembered_is_bounded(
     app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_answers, "MOST_ITEMS", 100)
+    monkeypatch.setattr(search_memory, "MOST_ITEMS", 100)
     index: Search = app.state.search
     assert await found(client, "ready") == []
-    answers = (await index._fresh()).answers  # noqa: SLF001 - nobody else may see what is remembered
-    answers.clear()
+    memory = (await index._fresh()).memory  # noqa: SLF001 - nobody else may see what is remembered
+    for key in memory.asked():
+        memory.forget(key)
     for number in range(10):
         await index.find(f"leukemia {number}", limit=40)
         await index.find_conditions(f"leukemia {number}", limit=40, among=frozenset({new_id()}))
-    kept = [(question, limit) for _, question, limit, _ in answers]
+    kept = [key[1:3] for key in memory.asked() if isinstance(key, tuple)]
     assert kept == [(Question("leukemia 8"), 40), (Question("leukemia 9"), 40)]
 
 

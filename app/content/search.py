@@ -5,10 +5,11 @@ of changes names. A search waits for the first index; everything else does not.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.content import locales, search_rows, slugs
 from app.content.editorial_tables import Subject
 from app.content.locales import Languages
-from app.content.search_answers import answer, list_conditions, once
+from app.content.search_answers import answer, list_conditions
 from app.content.search_index import Entry, SearchIndex, Snapshot
 from app.content.search_ranks import Position, Question
 from app.content.search_shapes import SearchFacets, SearchItem
@@ -25,6 +26,7 @@ from app.core import logs
 from app.core.db import Database
 from app.core.errors import Unavailable
 
+_T = TypeVar("_T")
 LOOK_EVERY: Final = 0.25  # seconds
 # How long a search waits for the first index, in seconds.
 PATIENCE: Final = 5.0
@@ -40,6 +42,8 @@ class Search:
         self._database = database
         # One: several that compute at a time would only take turns, and take them from the event loop too.
         self._thread = ThreadPoolExecutor(1, "search")
+        self._counting = ThreadPoolExecutor(1, "search-facets")
+        self._answer = partial(answer, self._counting)
         # Only the watch changes these.
         self._index = SearchIndex()
         self._groups: dict[UUID, list[Entry]] = {}
@@ -60,6 +64,7 @@ class Search:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
             self._thread.shutdown(wait=False)
+            self._counting.shutdown(wait=False)
 
     def is_ready(self) -> bool:
         """Whether there is an index."""
@@ -86,7 +91,7 @@ class Search:
                 thing = await slugs.find(connection, Subject.CATEGORY, category)
             category_id = thing.id if thing else _NOWHERE
         question = Question(text, languages, kind, category_id)
-        return await once(answer, snapshot, question, limit, after, thread=self._thread)
+        return await self._once(self._answer, snapshot, question, limit, after)
 
     async def find_conditions(
         self,
@@ -103,7 +108,25 @@ class Search:
         """
         snapshot = await self._fresh()
         question = Question(text, languages, type=Subject.CONDITION, among=among)
-        return await once(list_conditions, snapshot, question, limit, after, thread=self._thread)
+        return await self._once(list_conditions, snapshot, question, limit, after)
+
+    async def _once(
+        self,
+        search: Callable[[Snapshot, Question, int, Position | None], _T],
+        snapshot: Snapshot,
+        question: Question,
+        limit: int,
+        after: Position | None,
+    ) -> _T:
+        loop = asyncio.get_running_loop()
+
+        def begin() -> asyncio.Future[_T]:
+            return loop.run_in_executor(self._thread, search, snapshot, question, limit, after)
+
+        # What is found among some is not remembered: it may be among thousands, each time others.
+        if question.among is not None:
+            return await begin()
+        return await snapshot.memory.once((search, question, limit, after), limit, begin)
 
     async def _fresh(self) -> Snapshot:
         """The index: it knows what this process has published, and what others had published a second ago."""

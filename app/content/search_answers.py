@@ -1,7 +1,6 @@
 """What was found, as a reader gets it."""
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
@@ -17,10 +16,6 @@ from app.content.shapes import ConditionSummary
 from app.core.shapes import DEFAULT_LOCALE, Named
 
 _Facet = TypeVar("_Facet", CategoryFacet, TypeFacet)
-_T = TypeVar("_T")
-# How many answers are remembered, and how many items they may hold together, of some kilobytes each.
-MOST_ANSWERS: Final = 1_000
-MOST_ITEMS: Final = 10_000
 _ADDRESS: Final = {
     Subject.CONDITION: "/conditions",
     Subject.TREATMENT: "/treatment-options",
@@ -28,54 +23,20 @@ _ADDRESS: Final = {
 }
 
 
-async def once(
-    search: Callable[[Snapshot, Question, int, Position | None], _T],
-    snapshot: Snapshot,
-    question: Question,
-    limit: int,
-    after: Position | None,
-    *,
-    thread: Executor,
-) -> _T:
-    """What is found this way, remembered as long as nothing else is published.
-
-    Who asks the same meanwhile waits for the same answer. What is found among some is not remembered: it may be among
-    thousands, each time others.
-    """
-    loop = asyncio.get_running_loop()
-    if question.among is not None:
-        return await loop.run_in_executor(thread, search, snapshot, question, limit, after)
-    answers, key = snapshot.answers, (search, question, limit, after)
-    known = answers.get(key)
-    if known is None:
-        items = limit + sum(most for _, _, most, _ in answers)
-        while answers and (len(answers) >= MOST_ANSWERS or items > MOST_ITEMS):
-            oldest = next(iter(answers))
-            items -= oldest[2]
-            del answers[oldest]
-        known = answers[key] = loop.run_in_executor(thread, search, snapshot, question, limit, after)
-        known.add_done_callback(lambda done: None if _is_good(done) else answers.pop(key, None))
-    # One who gives up does not take the answer from the others.
-    found: _T = await asyncio.shield(known)
-    return found
-
-
-def _is_good(done: asyncio.Future[Any]) -> bool:
-    return not done.cancelled() and done.exception() is None
-
-
 def answer(
-    snapshot: Snapshot, question: Question, limit: int, after: Position | None
+    counting: Executor, snapshot: Snapshot, question: Question, limit: int, after: Position | None
 ) -> tuple[list[SearchItem], SearchFacets, Position | None]:
     """The best, how all of it is spread, and the place of the last one where others follow."""
     found = rank(snapshot, question, limit=limit + 1, after=after)
+    # The index counts beside what Python does here.
+    counted = counting.submit(spread, snapshot, found, question)
     hits = found.hits[:limit]
     explainer = Explainer(question.text, found.stage)
     items = []
     for hit in hits:
         places, texts = texts_of(snapshot.searcher.doc(hit.address))
         items.append(_item(snapshot, hit.card, explainer.explain(places, texts), question.languages))
-    categories, types = spread(snapshot, found, question)
+    categories, types = counted.result()
     facets = SearchFacets(
         categories=_most_first(
             CategoryFacet(**_named(snapshot.category(key, question.languages)), count=n)

@@ -1,9 +1,8 @@
 """The index: what is published, in memory, by the words that it can be found by."""
 
-from asyncio import Future
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -15,6 +14,7 @@ from tantivy import Document, Index, IndexWriter, SchemaBuilder, Searcher
 from app.content import locales
 from app.content.editorial_tables import Subject
 from app.content.locales import Languages
+from app.content.search_memory import Memory
 from app.content.search_shapes import Place
 from app.content.search_words import ANALYZER, code_of, fold, words_of
 
@@ -85,8 +85,7 @@ class Snapshot:
     # By id and language.
     categories: Mapping[UUID, Mapping[str, Card]]
     # What was answered from it, or is being answered: forgotten with it.
-    # By how it was asked, the question, how many items at most, and after which place.
-    answers: dict[tuple[Hashable, Hashable, int, Hashable], Future[Any]] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     def category(self, category_id: UUID, languages: Languages) -> Card:
         """A category, as this reader gets it."""

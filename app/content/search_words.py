@@ -47,8 +47,8 @@ def words_of(text: str) -> list[str]:
 
 
 def code_of(text: str) -> str:
-    """A code as it is compared: `C91.0`, `c91.0` and `C910` are one."""
-    return text.casefold().replace(".", "").replace(" ", "")
+    """A code as it is compared, without signs: `C91.0`, `c91.0,` and `C910` are one."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def is_code(code: str) -> bool:
